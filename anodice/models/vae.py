@@ -1,0 +1,123 @@
+"""A variational auto-encoder (Kingma & Welling 2014) whose loss is the negative ELBO in nats per image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from anodice.errors import AnodiceError
+from anodice.models.blocks import Decoder, Encoder
+from anodice.models.conv_ae import WIDTHS
+from anodice.models.detector import ReconstructionDetector
+from anodice.models.optimizers import OptimizerFactory
+from anodice.scoring.residual import ResidualScore
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, 1)) in nats per image, at least 0; (N, D), (N, D) -> (N,).
+
+    >>> gaussian_kl(torch.zeros(1, 3), torch.zeros(1, 3)).item()
+    0.0
+    """
+    # expm1 keeps variances close to 1 from cancelling into a negative sum.
+    return 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance).sum(1)
+
+
+def laplace_nll(images: Tensor, reconstructions: Tensor, scale: float) -> Tensor:
+    """-log p(images) under Laplace noise of `scale` grey levels around the reconstruction, in nats per image: (N,)."""
+    difference = (images - reconstructions).abs().flatten(1)
+    return difference.sum(1) / scale + difference.shape[1] * math.log(2 * scale)
+
+
+class VAENetwork(nn.Module):
+    """(N, C, H, W) in [0, 1] -> its reconstruction through a Gaussian code; the posterior mean is used to reconstruct.
+
+    Args:
+        code: length of the code.
+        noise_scale: scale of the Laplace noise that the decoder assumes, in grey levels of [0, 1].
+
+    >>> sum(p.numel() for p in VAENetwork(in_channels=1, image_size=128, code=64, noise_scale=0.02).parameters())
+    2435329
+    """
+
+    def __init__(
+        self, *, in_channels: int, image_size: int, code: int, noise_scale: float, widths: Sequence[int] = WIDTHS
+    ) -> None:
+        super().__init__()
+        self.code, self.noise_scale = code, noise_scale
+        self.encoder = Encoder(in_channels=in_channels, widths=widths, image_size=image_size, code=2 * code)
+        self.decoder = Decoder(out_channels=in_channels, widths=widths, image_size=image_size, code=code)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the posterior, float32 (N, code) each."""
+        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-12, 12)  # e^12 grows no further: a wild first step does not end in infinity
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Without noise: the decoded posterior mean."""
+        return self.decoder(self.encode(images)[0])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.reconstruct(images)
+
+    def loss_terms(self, images: Tensor, *, beta: float) -> dict[str, Tensor]:
+        """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image."""
+        mean, log_variance = self.encode(images)
+        codes = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        nll = laplace_nll(images, self.decoder(codes).float(), self.noise_scale).mean()
+        kl = gaussian_kl(mean, log_variance).mean()
+        return {"loss": nll + beta * kl, "reconstruction": nll, "kl": kl}
+
+
+class VAE(ReconstructionDetector):
+    """The VAE as a detector; see `ReconstructionDetector` and `VAENetwork` for the arguments it shares with them.
+
+    Args:
+        beta: weight of the KL term; 1 is the ELBO.
+        warm_up_steps: training steps over which the weight rises from 0 to `beta`. Validation always uses `beta`, so
+            that its loss means the same in every epoch.
+    """
+
+    image_multiple: ClassVar[int] = 2 ** len(WIDTHS)
+    loss_names: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
+
+    def __init__(
+        self,
+        *,
+        code: int,
+        noise_scale: float,
+        beta: float,
+        warm_up_steps: int,
+        image_size: int,
+        in_channels: int,
+        score: ResidualScore,
+        optimizer: OptimizerFactory,
+        channels_last: bool,
+    ) -> None:
+        for name, value, least in (("beta", beta, 0), ("warm_up_steps", warm_up_steps, 0)):
+            if value < least:
+                raise AnodiceError(f"expected model.{name} of at least {least}, got {value!r}.")
+        if not noise_scale > 0:
+            raise AnodiceError(f"expected model.noise_scale above 0 grey levels, got {noise_scale!r}; 0.02 is usual.")
+        super().__init__(
+            network=VAENetwork(in_channels=in_channels, image_size=image_size, code=code, noise_scale=noise_scale),
+            score=score,
+            optimizer=optimizer,
+            channels_last=channels_last,
+            image_size=image_size,
+            in_channels=in_channels,
+        )
+        self.beta, self.warm_up_steps = beta, warm_up_steps
+
+    def loss_terms(self, images: Tensor) -> dict[str, Tensor]:
+        images = images.contiguous(memory_format=self.memory_format)
+        return self.network.loss_terms(images, beta=self._beta_now())
+
+    def _beta_now(self) -> float:
+        if not self.training or self.global_step >= self.warm_up_steps:
+            return self.beta
+        return self.beta * self.global_step / self.warm_up_steps

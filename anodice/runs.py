@@ -1,0 +1,113 @@
+"""The run folder: everything that a training produced, and all that a later command needs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from anodice.errors import AnodiceError, nearest
+
+CONFIG, SPLIT, THRESHOLDS, SCORES = "config.yaml", "split.json", "threshold.json", "scores.csv"
+METRICS, REPORT, ENVIRONMENT = "metrics.json", "report.md", "environment.json"
+CHECKPOINTS, FIGURES = "checkpoints", "figures"
+BEST, LAST = f"{CHECKPOINTS}/best.ckpt", f"{CHECKPOINTS}/last.ckpt"
+
+_PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
+
+
+def claim_folder(wanted: str) -> str:
+    """Create a folder that nobody else has, numbered where the name is taken: two starts in one second share nothing."""
+    path, number = Path(wanted), 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            path.mkdir()
+            return str(path)
+        except FileExistsError:
+            number += 1
+            path = Path(f"{wanted}_{number}")
+
+
+def run_folder(wanted: str, resume: str | None, log_dir: str) -> str:
+    """The folder of a training: the one to resume, or a new one."""
+    return claim_folder(wanted) if resume is None else str(find_run(resume, Path(log_dir), need=LAST))
+
+
+def register_resolvers() -> None:
+    """Teach Hydra's configs `${run_folder:wanted,resume,log_dir}`; once per process, so every use gets one folder."""
+    OmegaConf.register_new_resolver("run_folder", run_folder, use_cache=True, replace=True)
+
+
+def find_run(reference: str, log_dir: Path, *, need: str = BEST) -> Path:
+    """The run folder that `reference` means: a path, a folder name under the logs, or `latest`.
+
+    Args:
+        need: the file that makes a run usable for the caller; `latest` is the newest run that has it.
+
+    Raises:
+        AnodiceError: no such run; the nearest ones are named.
+    """
+    runs = sorted((p.parent for p in log_dir.rglob(CONFIG)), key=lambda run: (run / CONFIG).stat().st_mtime)
+    usable = [run for run in runs if (run / need).is_file()]
+    if reference == "latest":
+        if not usable:
+            raise AnodiceError(
+                f"expected a run with {need} under {log_dir.absolute()}, found {len(runs)} run folders and none with it; "
+                f"train one with python train.py, or name a folder with run=FOLDER."
+            )
+        return usable[-1]
+    for candidate in (Path(reference), log_dir / "runs" / reference):
+        if (candidate / need).is_file():
+            return candidate
+        if candidate.is_dir():
+            there = ", ".join(sorted(p.name for p in candidate.iterdir())[:8]) or "nothing"
+            raise AnodiceError(f"expected {need} in the run folder {candidate.absolute()}, found {there}.")
+    near = nearest(Path(reference).name, [run.name for run in usable]) or [run.name for run in usable[-3:]]
+    known = f"; the nearest runs are {', '.join(near)}" if near else f"; there is no run under {log_dir.absolute()}"
+    raise AnodiceError(f"expected a run folder, got '{reference}', which does not exist{known}.")
+
+
+def read_config(run: Path) -> DictConfig:
+    """The resolved config that the run was made with."""
+    return OmegaConf.load(run / CONFIG)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write beside the old file, then replace it: a reader never sees half of it."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    beside.replace(path)
+
+
+def environment(device: str) -> dict:
+    """Versions, machine, device, git state and command line, for `environment.json`."""
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": device,
+        "git": _git("rev-parse", "HEAD"),
+        "git_modified": _git("status", "--porcelain", "--untracked-files=no") not in ("", None),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the source tree; None outside a checkout or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,134 @@
+"""One row per scored image: what every figure is computed from, and what `scores.csv` holds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from anodice.data.records import Record
+from anodice.data.split import Split
+from anodice.errors import AnodiceError
+from anodice.thresholds.fitted import Threshold
+
+COLUMNS = ("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content")
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """Columns of equal length N over the validation and test images.
+
+    Attributes:
+        path: relative to the data root.
+        split: `validation` or `test`.
+        class_name: `00`..`10` or `ano`.
+        face: 1..6, 0 where it is not known (every anomaly).
+        session: shooting session.
+        label: true for anomalous.
+        score: float64, higher is more anomalous.
+        leaked: true for a test image whose pixels also occur in the training folder.
+        content: pixel hash; copies share it.
+    """
+
+    path: np.ndarray
+    split: np.ndarray
+    class_name: np.ndarray
+    face: np.ndarray
+    session: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+    leaked: np.ndarray
+    content: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def where(self, keep: np.ndarray) -> ScoreTable:
+        """The rows for which `keep` (N,) bool holds."""
+        return replace(self, **{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
+    @property
+    def validation(self) -> ScoreTable:
+        return self.where(self.split == "validation")
+
+    @property
+    def published(self) -> ScoreTable:
+        """All test images."""
+        return self.where(self.split == "test")
+
+    @property
+    def clean(self) -> ScoreTable:
+        """The test images whose pixels do not occur in the training folder."""
+        return self.where((self.split == "test") & ~self.leaked)
+
+
+def score_table(records: Sequence[Record], split: Split, score: Callable[[Sequence[int]], np.ndarray]) -> ScoreTable:
+    """Score the validation and test images.
+
+    Args:
+        score: indices of records (N,) -> scores (N,) float64.
+    """
+    indices = [*split.validation, *split.test]
+    chosen = [records[i] for i in indices]
+    return ScoreTable(
+        path=np.array([r.path for r in chosen]),
+        split=np.array(["validation"] * len(split.validation) + ["test"] * len(split.test)),
+        class_name=np.array([r.class_name for r in chosen]),
+        face=np.array([0 if r.face is None else r.face for r in chosen]),
+        session=np.array([r.session for r in chosen]),
+        label=np.array([r.anomalous for r in chosen], dtype=bool),
+        score=np.concatenate([score(split.validation), score(split.test)]),
+        leaked=np.array([False] * len(split.validation) + [i in split.leaked for i in split.test], dtype=bool),
+        content=np.array([r.content for r in chosen]),
+    )
+
+
+def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
+    """Write `scores.csv`; label, verdict and leaked are 0 or 1, and scores are read back to the last digit."""
+    verdicts = threshold.flags(table.score)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for k in range(len(table)):
+            writer.writerow(
+                [
+                    table.path[k],
+                    table.split[k],
+                    table.class_name[k],
+                    table.face[k] if table.face[k] > 0 else "",
+                    table.session[k],
+                    int(table.label[k]),
+                    repr(float(table.score[k])),
+                    int(verdicts[k]),
+                    int(table.leaked[k]),
+                    table.content[k],
+                ]
+            )
+
+
+def read_scores(path: Path) -> ScoreTable:
+    """Read `scores.csv`.
+
+    Raises:
+        AnodiceError: the file lacks a column.
+    """
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        missing = sorted(set(COLUMNS) - set(reader.fieldnames or []))
+        if missing:
+            raise AnodiceError(f"expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} is missing.")
+        rows = list(reader)
+    return ScoreTable(
+        path=np.array([r["path"] for r in rows]),
+        split=np.array([r["split"] for r in rows]),
+        class_name=np.array([r["class"] for r in rows]),
+        face=np.array([int(r["face"] or 0) for r in rows]),
+        session=np.array([r["session"] for r in rows]),
+        label=np.array([r["label"] == "1" for r in rows], dtype=bool),
+        score=np.array([float(r["score"]) for r in rows], dtype=np.float64),
+        leaked=np.array([r["leaked"] == "1" for r in rows], dtype=bool),
+        content=np.array([r["content"] for r in rows]),
+    )

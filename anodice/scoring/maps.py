@@ -1,0 +1,72 @@
+"""Residual maps: how far a reconstruction lies from its image, pixel by pixel. Higher is stranger.
+
+Each takes images and reconstructions (N, C, H, W) float in [0, 1] and returns (N, 1, H, W), the mean over the channels.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from anodice.errors import AnodiceError
+
+
+class Residual(Protocol):
+    def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor: ...
+
+
+class L1:
+    """|x - r|, in grey levels of [0, 1]."""
+
+    def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        return (images - reconstructions).abs().mean(1, keepdim=True)
+
+
+class L2:
+    """(x - r)², in squared grey levels."""
+
+    def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        return (images - reconstructions).square().mean(1, keepdim=True)
+
+
+class TolerantL1:
+    """The distance of each pixel from the range of grey levels that the reconstruction has within `radius` pixels.
+
+    An edge that the reconstruction draws a pixel beside its place costs nothing, a mark that it does not draw costs as
+    much as in `L1`, to which this reduces for radius 0.
+
+    >>> step = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, 1, 4, 4)
+    >>> TolerantL1(radius=1)(step, step.roll(1, dims=3))[..., 2].max().item()
+    0.0
+    """
+
+    def __init__(self, *, radius: int) -> None:
+        if not isinstance(radius, int) or radius < 0:
+            raise AnodiceError(f"expected score.residual.radius to be a whole number of at least 0, got {radius!r}.")
+        self.radius = radius
+
+    def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        window = 2 * self.radius + 1
+        highest = F.max_pool2d(reconstructions, window, stride=1, padding=self.radius)
+        lowest = -F.max_pool2d(-reconstructions, window, stride=1, padding=self.radius)
+        outside = torch.maximum(images - highest, lowest - images).clamp_min(0)
+        return outside.mean(1, keepdim=True)
+
+
+class SSIM:
+    """1 - SSIM, in [0, 2], with a Gaussian window of deviation `sigma` pixels (Wang et al. 2004; torchmetrics)."""
+
+    def __init__(self, *, sigma: float) -> None:
+        if not sigma > 0:
+            raise AnodiceError(f"expected score.residual.sigma above 0 pixels, got {sigma!r}; 1.5 is usual.")
+        self.sigma = sigma
+
+    def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        _, similarity = structural_similarity_index_measure(
+            reconstructions, images, sigma=self.sigma, data_range=1.0, reduction="none", return_full_image=True
+        )
+        return 1 - similarity.mean(1, keepdim=True)

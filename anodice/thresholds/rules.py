@@ -1,0 +1,233 @@
+"""Rules that turn validation scores into a threshold. Each has a `name` and `fit(...) -> Threshold`."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import genpareto
+
+from anodice.errors import AnodiceError
+from anodice.metrics.sweep import Sweep, scored, sweep
+from anodice.thresholds.fitted import Threshold
+
+
+class Rule(Protocol):
+    """What all rules share: scores (N,) and labels (N,) of the split `fitted_on` go in, a Threshold comes out.
+
+    Only the oracle may be fitted on "test"; every other rule answers that with an AnodiceError.
+    """
+
+    name: ClassVar[str]
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold: ...
+
+
+@dataclass(frozen=True)
+class F1Max:
+    """The cut with the highest F1 among all cuts between distinct scores; of several, the highest.
+
+    Exact: its verdicts reach the highest F1 that any threshold reaches on these scores.
+
+    >>> F1Max().fit([1, 2, 3, 4], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
+    2.5
+    """
+
+    name: ClassVar[str] = "f1_max"
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        return _f1_max(self.name, scores, labels, fitted_on, split_digest)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The F1Max of the test images themselves: an upper bound in hindsight, never a result."""
+
+    name: ClassVar[str] = "oracle"
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+        if fitted_on != "test":
+            raise AnodiceError(
+                f"expected the oracle to be fitted on test, got {fitted_on}; use threshold=f1_max on validation."
+            )
+        return _f1_max(self.name, scores, labels, fitted_on, split_digest)
+
+
+@dataclass(frozen=True)
+class RecallAt:
+    """The highest cut between distinct scores that flags at least the share `target`, in (0, 1], of the anomalies.
+
+    >>> RecallAt(1.0).fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    1.5
+    """
+
+    target: float = 1.0
+    name: ClassVar[str] = "recall_at"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target <= 1:
+            raise AnodiceError(
+                f"expected a recall in (0, 1], got {self.target!r}; set threshold.target=1.0 to miss no anomaly of "
+                "validation."
+            )
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        swept = sweep(scores, labels)
+        if swept.anomalies == 0:
+            raise _missing_class(self.name, swept.normals, swept.anomalies)
+        found = _at_cut(self.name, swept, swept.at_recall(self.target), fitted_on, split_digest)
+        return replace(found, detail={"target": self.target, **found.detail})
+
+
+@dataclass(frozen=True)
+class Manual:
+    """The value as it is given."""
+
+    value: float
+    name: ClassVar[str] = "manual"
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise AnodiceError(
+                f"expected a finite threshold, got {self.value!r}; set threshold.value to a number, or use "
+                "threshold=flag_everything to flag all."
+            )
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        return Threshold(float(self.value), self.name, 0, 0, "nothing", "")
+
+
+@dataclass(frozen=True)
+class FlagEverything:
+    """The lowest finite float: the trivial baseline that every detector must beat."""
+
+    name: ClassVar[str] = "flag_everything"
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        return Threshold(-sys.float_info.max, self.name, 0, 0, "nothing", "")
+
+
+@dataclass(frozen=True)
+class NormalsOnly:
+    """The score at which a tail fitted to the normals' scores alone reaches `false_alarm_rate`, in (0, 1).
+
+    Peaks over threshold: a generalised Pareto tail (Pickands 1975) on what the highest tenth of the normals' scores, at
+    least 10 and at most 1000, exceed the rest by. Its shape comes from probability-weighted moments (Hosking & Wallis
+    1987), held within [-1, 0.5] and drawn towards 0, the exponential tail, as if 10 more scores spoke for that. A rate
+    above that of the tail's start is read off the scores themselves; scores all the same get the next float above them.
+
+    `detail["p_value"]` tests the tail by the Anderson-Darling distance against 199 samples from it, each fitted anew;
+    `detail["tail_fits"]` says whether it is at least 0.01.
+
+    RATES_HERE
+    """
+
+    false_alarm_rate: float = 0.005
+    name: ClassVar[str] = "normals_only"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_alarm_rate < 1:
+            raise AnodiceError(
+                f"expected a false-alarm rate in (0, 1), got {self.false_alarm_rate!r}; set "
+                "threshold.false_alarm_rate=0.005 for one false alarm in 200 normal images."
+            )
+
+    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        values, truth = scored(scores, labels)
+        normals = np.sort(values[~truth])
+        if normals.size < _FEWEST_NORMALS:
+            raise AnodiceError(
+                f"expected at least {_FEWEST_NORMALS} normal scores to fit a tail to, got {normals.size}; hold more "
+                "normal images out for validation, or set a value with threshold=manual."
+            )
+        start, excess = _exceedances(normals)
+        rate = self.false_alarm_rate
+        detail: dict[str, Any] = {"false_alarm_rate": rate, "exceedances": excess.size, "tail_fits": None}
+        if rate * normals.size < excess.size:
+            shape, scale = (part.item() for part in _pareto(excess))
+            value = start + genpareto.isf(rate * normals.size / excess.size, shape, scale=scale)
+            p_value = _p_value(excess)
+            detail |= {"tail_start": start, "shape": shape, "scale": scale, "p_value": p_value}
+            detail["tail_fits"] = p_value >= 0.01
+        else:
+            swept = sweep(normals, np.zeros(normals.size))
+            value = swept.thresholds[swept.false_positive_rate <= rate][-1]
+        found = Threshold(float(value), self.name, normals.size, 0, fitted_on, split_digest)
+        return replace(found, detail=detail | {"normals_below": float(1 - found.flags(normals).mean())})
+
+
+_FEWEST_NORMALS = 20
+
+
+def _exceedances(rising: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Where the tail of rising scores (N,) starts, and by how much its scores exceed that (K,); ties stay together."""
+    wanted = min(max(10, math.ceil(rising.size / 10)), 1000)
+    first = np.searchsorted(rising, rising[-wanted])
+    start = rising[max(first - 1, 0)]
+    return float(start), rising[rising > start] - start
+
+
+def _pareto(excess: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shape and scale (..., 1) of the generalised Pareto tails of rising exceedances (..., K), K >= 1, all above 0."""
+    size = excess.shape[-1]
+    mean = excess.mean(axis=-1, keepdims=True)
+    upper = 1 - (np.arange(1, size + 1) - 0.35) / size  # the share of the tail above each rank
+    second = (excess / mean * upper).mean(axis=-1, keepdims=True)  # scaled first: products of 1e-300 vanish
+    shape = np.clip(2 - 1 / (1 - 2 * second), -1, 0.5) * size / (size + 10)
+    reach = excess[..., -1:] * (1 + 1 / size)  # a tail that ends must end beyond the scores it was fitted to
+    shape = np.maximum(shape, -1 / (reach / mean - 1))
+    return shape, mean * (1 - shape)
+
+
+def _p_value(excess: NDArray[np.float64]) -> float:
+    """The share of 199 samples from the fitted tail, fitted anew, at least as far from their fit as `excess` (K,)."""
+    shape, scale = _pareto(excess)
+    uniform = np.random.default_rng(0).random((199, excess.size))
+    samples = np.sort(genpareto.isf(uniform, shape, scale=scale), axis=1)
+    return float((1 + (_anderson_darling(samples) >= _anderson_darling(excess)).sum()) / 200)
+
+
+def _anderson_darling(excess: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A² (...) of rising exceedances (..., K) from the tails fitted to them (Anderson & Darling 1954)."""
+    shape, scale = _pareto(excess)
+    below, above = (np.maximum(log(excess, shape, scale=scale), -700) for log in (genpareto.logcdf, genpareto.logsf))
+    odd = 2 * np.arange(excess.shape[-1]) + 1
+    return -excess.shape[-1] - (odd * (below + above[..., ::-1])).mean(axis=-1)
+
+
+def _f1_max(rule: str, scores: ArrayLike, labels: ArrayLike, fitted_on: str, split_digest: str) -> Threshold:
+    swept = sweep(scores, labels)
+    if swept.anomalies == 0 or swept.normals == 0:
+        raise _missing_class(rule, swept.normals, swept.anomalies)
+    return _at_cut(rule, swept, swept.best_f1(), fitted_on, split_digest)
+
+
+def _at_cut(rule: str, swept: Sweep, cut: int, fitted_on: str, split_digest: str) -> Threshold:
+    below = float(swept.tn[cut] / swept.normals) if swept.normals > 0 else None
+    detail = {"f1": float(swept.f1[cut]), "recall": float(swept.recall[cut]), "normals_below": below}
+    value = float(swept.thresholds[cut])
+    return Threshold(value, rule, swept.normals, swept.anomalies, fitted_on, split_digest, detail)
+
+
+def _missing_class(rule: str, normals: int, anomalies: int) -> AnodiceError:
+    return AnodiceError(
+        f"expected normal and anomalous images to fit {rule} on, got {normals} normal and {anomalies} anomalous; use "
+        "threshold=normals_only, or put some anomalous photos into train_set/ano so that validation has them."
+    )
+
+
+def _refuse_test(rule: str, fitted_on: str) -> None:
+    if fitted_on == "test":
+        raise AnodiceError(
+            f"expected validation to fit {rule} on, got test; the oracle is the only rule that may look at test, so "
+            "fit on validation, or use threshold=oracle for an upper bound."
+        )

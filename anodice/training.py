@@ -1,0 +1,220 @@
+"""One training, from a config to a run folder with figures: what `train.py` runs."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from anodice import runs
+from anodice.callbacks import Throughput, check_monitor
+from anodice.data.datamodule import DiceDataModule, describe
+from anodice.data.split import write_split
+from anodice.errors import AnodiceError
+from anodice.evaluation import Fitted, evaluate, fit_thresholds
+from anodice.figures.curves import precision_recall, score_histogram
+from anodice.inference import image_batches, score_records
+from anodice.metrics import report
+from anodice.models.detector import Detector
+from anodice.scores import ScoreTable, score_table, write_scores
+from anodice.tensorboard import fixed_sample, sample_panels, write_hparams, writer_of
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig) -> float | None:
+    """Train a detector, fit its threshold on validation, test it, and write the run folder.
+
+    Returns:
+        The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
+    """
+    run = Path(HydraConfig.get().runtime.output_dir)
+    config = _config_to_run(config, run)
+    _quieten()
+    pl.seed_everything(config.seed, verbose=False)
+    data: DiceDataModule = instantiate(config.data)
+    log.info(describe(data.photos))
+    rule = instantiate(config.threshold)
+    _check_both_classes(rule.name, data)
+    detector: Detector = instantiate(config.model)
+    log.info(detector.describe())
+    trainer = _trainer(config, run)
+    check_monitor(trainer.callbacks, detector.loss_names, labelled=_counts(data)[1] > 0)
+
+    _write_start(run, config, data, device=str(trainer.strategy.root_device))
+    log.info("run folder %s", run)
+    resume = run / runs.LAST if config.resume is not None else None
+    trainer.fit(detector, datamodule=data, ckpt_path=resume, weights_only=True)
+    _load_best(run, trainer, detector, data)
+
+    table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
+    fitted = fit_thresholds(table, rule, data.photos.split.digest)
+    throughput = next(c for c in trainer.callbacks if isinstance(c, Throughput))
+    metrics = {
+        **about(config, detector),
+        "fit_seconds": throughput.seconds,
+        "fit_images_per_second": throughput.images_per_second,
+        **evaluate(table, fitted, seed=config.seed),
+    }
+    write_results(run, metrics, table, fitted)
+    _draw(run, trainer, detector, data, table, fitted, metrics, config)
+    log.info("\n%s", summary(metrics, fitted))
+    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", run, config.paths.log_dir)
+    return metrics["validation"][config.optimized_metric]
+
+
+def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
+    """The first keys of `metrics.json`."""
+    return {
+        "model": config.name.model,
+        "data": config.name.data,
+        "seed": config.seed,
+        "parameters": sum(p.numel() for p in detector.parameters()),
+    }
+
+
+def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitted: Fitted) -> None:
+    """Write thresholds, scores, figures and the report of a run, or of its re-evaluation, into a folder."""
+    runs.write_json(folder / runs.THRESHOLDS, fitted.as_dict())
+    write_scores(folder / runs.SCORES, table, fitted.chosen)
+    runs.write_json(folder / runs.METRICS, metrics)
+    (folder / runs.REPORT).write_text(f"# {metrics['model']} on {metrics['data']}\n\n{summary(metrics, fitted)}\n")
+
+
+def summary(metrics: dict[str, Any], fitted: Fitted) -> str:
+    """What a training or an evaluation tells people: how it was trained, the tables, where the threshold comes from."""
+    speed = metrics["fit_images_per_second"]
+    trained = f"{metrics['fit_seconds']:.0f} s of training" + ("" if speed is None else f" at {speed:.0f} images/s")
+    head = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}: {metrics['parameters']:,} parameters, {trained}."
+    notes = [f"* the run's own threshold. {fitted.chosen.sentence()}."]
+    notes.append(
+        "An image is anomalous when its score is at least the threshold. The oracle's threshold is the best one"
+    )
+    notes[-1] += " in hindsight on the test images themselves: an upper bound, never a result."
+    notes += [f"n/a: {reason}" for reason in report.reasons(metrics)]
+    return "\n\n".join([head, report.table(metrics), *notes])
+
+
+def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
+    """The config as it will really run: of the resumed run, or the one given with its automatic values filled in."""
+    if config.resume is not None:
+        return _resumed_config(run)
+    config = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    if config.trainer.precision == "auto":
+        config.trainer.precision = _fastest_precision(config.trainer.accelerator)
+        log.info(
+            "trainer.precision=%s, the fastest here (scores are always computed in float32)", config.trainer.precision
+        )
+    return config
+
+
+def _resumed_config(run: Path) -> DictConfig:
+    config = runs.read_config(run)
+    overrides = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
+    for override in overrides:
+        if not override.startswith(("trainer.", "callbacks.")):
+            raise AnodiceError(
+                f"expected only trainer.* and callbacks.* beside resume=, got {override}; the rest comes from "
+                f"{run / runs.CONFIG}. Start a new run to change it."
+            )
+    config = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides))
+    config.resume = str(run)
+    log.info("resuming %s from %s", run, runs.LAST)
+    return config
+
+
+def _fastest_precision(accelerator: str) -> str:
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    able = torch.cpu.get_capabilities()
+    return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else "32-true"
+
+
+def _quieten() -> None:
+    """Leave out what Lightning says of choices that are ours: the batches need no workers, one GPU is enough."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+
+
+def _check_both_classes(rule: str, data: DiceDataModule) -> None:
+    """Refuse, before any training, a rule that validation cannot serve."""
+    normals, anomalies = _counts(data)
+    if rule in ("f1_max", "recall_at") and anomalies == 0:
+        raise AnodiceError(
+            f"expected anomalous photos in validation for threshold={rule}, got {normals} normal and 0 anomalous; use "
+            f"threshold=normals_only, or put some anomalous photos into the ano folder of the training set."
+        )
+
+
+def _counts(data: DiceDataModule) -> tuple[int, int]:
+    """Normal and anomalous validation photos."""
+    anomalies = sum(data.photos.records[i].anomalous for i in data.photos.split.validation)
+    return len(data.photos.split.validation) - anomalies, anomalies
+
+
+def _trainer(config: DictConfig, run: Path) -> pl.Trainer:
+    callbacks = [instantiate(c) for c in config.callbacks.values() if c is not None]
+    loggers = [instantiate(c, save_dir=str(run)) for c in (config.logger or {}).values() if c is not None]
+    return instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run))
+
+
+def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device: str) -> None:
+    OmegaConf.save(config, run / runs.CONFIG)
+    write_split(run / runs.SPLIT, data.photos.split, data.photos.records)
+    runs.write_json(run / runs.ENVIRONMENT, runs.environment(device))
+
+
+def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
+    """Put the best checkpoint's weights into the detector; an interrupted first epoch leaves only the weights as they are."""
+    best = run / runs.BEST
+    if not best.is_file():
+        log.warning("the training ended before its first validation; its weights are kept as they are")
+        detector.eval()
+        detector.calibrate(image_batches(data, data.calibration_dataloader(), detector.device))
+        trainer.save_checkpoint(best)
+    load_weights(detector, best)
+
+
+def load_weights(detector: Detector, checkpoint: Path) -> None:
+    """Load the weights and the calibration of a checkpoint."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    detector.load_state_dict(state["state_dict"])
+    log.info("%s: epoch %d, step %d", checkpoint, state["epoch"] + 1, state["global_step"])
+
+
+def _draw(
+    run: Path,
+    trainer: pl.Trainer,
+    detector: Detector,
+    data: DiceDataModule,
+    table: ScoreTable,
+    fitted: Fitted,
+    metrics: dict[str, Any],
+    config: DictConfig,
+) -> None:
+    """The final figures, as files and in TensorBoard."""
+    folder = run / runs.FIGURES
+    folder.mkdir(exist_ok=True)
+    figures = {"panels": sample_panels(detector, data, fixed_sample(data, normals=4, anomalies=4))}
+    for name, part in (("validation", table.validation), ("test", table.published)):
+        if len(part) > 0:
+            figures[f"{name}_scores"] = score_histogram(part.score, part.label, fitted.by_rule, title=f"{name} scores")
+        if part.label.any() and not part.label.all():
+            figures[f"{name}_precision_recall"] = precision_recall(part.score, part.label, fitted.by_rule, title=name)
+    writer = writer_of(trainer)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=110)
+        if writer is not None:
+            writer.add_figure(f"final/{name}", figure, global_step=trainer.global_step)
+    if writer is not None:
+        write_hparams(writer, OmegaConf.to_container(config), metrics)
+        writer.flush()

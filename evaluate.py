@@ -1,0 +1,20 @@
+"""Evaluate finished runs: `python evaluate.py run=latest`, or several as `run=[A,B]`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from anodice.command_line import run
+from anodice.runs import register_resolvers
+
+register_resolvers()
+
+
+@hydra.main(config_path="conf", config_name="evaluate", version_base="1.3")
+def main(config: DictConfig) -> None:
+    from anodice.reevaluation import evaluate_runs  # torch and Lightning load only now
+
+    evaluate_runs(config)
+
+
+if __name__ == "__main__":
+    run(main, "evaluate")

@@ -1,0 +1,177 @@
+"""Each rule against brute force, and the normals' tail against fresh draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from anodice.errors import AnodiceError
+from anodice.metrics.sweep import Confusion
+from anodice.thresholds.rules import F1Max, FlagEverything, Manual, NormalsOnly, Oracle, RecallAt
+
+VALIDATION = {"fitted_on": "validation", "split_digest": "1a2b3c4d"}
+NAMES = ["normal", "lognormal", "gamma", "exponential"]
+RULES = [F1Max(), NormalsOnly(), RecallAt(), Manual(0.5), FlagEverything()]
+
+
+@st.composite
+def scored_images(draw):
+    """Small integers or any floats, so with and without ties, scaled and shifted; both classes present."""
+    size = draw(st.integers(2, 25))
+    number = draw(st.sampled_from([st.integers(-3, 3), st.floats(-1e9, 1e9)]))
+    values = np.array(draw(st.lists(number, min_size=size, max_size=size)), dtype=np.float64)
+    labels = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)))
+    labels[:2] = [True, False]
+    scale = draw(st.sampled_from([1.0, 1e-9, 1e290, 1e-300]))
+    return values * scale + draw(st.sampled_from([0.0, 1e6])), labels
+
+
+def all_cuts(scores, labels) -> list[Confusion]:
+    """Brute force: the verdicts of every subset that some threshold flags, the empty one included."""
+    return [Confusion.from_flags([s >= cut for s in scores], labels) for cut in [*np.unique(scores), np.inf]]
+
+
+@given(scored_images())
+def test_f1_max_reaches_the_highest_f1(images):
+    scores, labels = images
+    found = F1Max().fit(scores, labels, **VALIDATION)
+    reached = Confusion.from_flags(found.flags(scores), labels).f1
+    assert reached == max(cut.f1 for cut in all_cuts(scores, labels))
+    assert reached == found.detail["f1"]
+    assert (found.normals, found.anomalies) == ((~labels).sum(), labels.sum())
+
+
+@given(scored_images(), st.randoms(use_true_random=False))
+def test_f1_max_depends_on_ranks_only(images, random):
+    scores, labels = images
+    flags = F1Max().fit(scores, labels, **VALIDATION).flags(scores)
+    order = random.sample(range(len(scores)), len(scores))
+    shuffled = F1Max().fit(scores[order], labels[order], **VALIDATION).flags(scores)
+    ranks = np.exp(np.unique(scores, return_inverse=True)[1])
+    np.testing.assert_array_equal(shuffled, flags)
+    np.testing.assert_array_equal(F1Max().fit(ranks, labels, **VALIDATION).flags(ranks), flags)
+
+
+@given(scored_images(), st.sampled_from([1e-9, 0.07, 0.5, 0.9, 1.0]))
+def test_recall_at_flags_the_fewest_that_reach_the_target(images, target):
+    scores, labels = images
+    flags = RecallAt(target).fit(scores, labels, **VALIDATION).flags(scores)
+    reached = Confusion.from_flags(flags, labels)
+    assert reached.recall >= target
+    assert flags.sum() == min(cut.tp + cut.fp for cut in all_cuts(scores, labels) if cut.recall >= target)
+
+
+def test_recall_at_is_not_misled_by_rounding():
+    scores, labels = np.arange(100), np.ones(100)  # 0.07 * 100 is 7.000000000000001 in floats
+    assert RecallAt(0.07).fit(scores, labels, **VALIDATION).flags(scores).sum() == 7
+
+
+def test_thresholds_lie_midway():
+    scores, labels = [1.0, 2.0, 4.0, 8.0], [0, 0, 1, 1]
+    assert F1Max().fit(scores, labels, **VALIDATION).value == 3.0
+    assert RecallAt(0.5).fit(scores, labels, **VALIDATION).value == 6.0
+    assert F1Max().fit([1.0, 2.0], [1, 0], **VALIDATION).value == 1.0  # all flagged: the lowest score itself
+
+
+@pytest.mark.parametrize("size", [300, 600, 3000])
+@pytest.mark.parametrize("draws", [stats.norm(), stats.lognorm(1), stats.gamma(2), stats.expon()], ids=NAMES)
+def test_normals_only_reaches_its_false_alarm_rate(draws, size):
+    samples = draws.rvs(size=(30, size), random_state=0)
+    values = [NormalsOnly(0.005).fit(sample, np.zeros(size), **VALIDATION).value for sample in samples]
+    assert 0.0025 < np.median(draws.sf(values)) < 0.01
+
+
+def test_normals_only_ignores_anomalies_and_follows_scale_and_shift():
+    normals = np.random.default_rng(0).normal(size=200)
+    scores, labels = np.append(normals, [50.0, 60.0]), np.repeat([0, 1], [200, 2])
+    alone = NormalsOnly().fit(normals, np.zeros(200), **VALIDATION)
+    assert NormalsOnly().fit(scores, labels, **VALIDATION) == alone
+    assert NormalsOnly().fit(normals * 1e-300, np.zeros(200), **VALIDATION).value == pytest.approx(alone.value * 1e-300)
+    assert NormalsOnly().fit(normals + 1e6, np.zeros(200), **VALIDATION).value == pytest.approx(alone.value + 1e6)
+
+
+def test_normals_only_tells_whether_its_tail_fits():
+    smooth = stats.expon.rvs(size=600, random_state=0)
+    lumped = np.where(smooth > 2, 5.0, smooth)
+    assert NormalsOnly().fit(smooth, np.zeros(600), **VALIDATION).detail["tail_fits"] is True
+    assert NormalsOnly().fit(lumped, np.zeros(600), **VALIDATION).detail["tail_fits"] is False
+
+
+@pytest.mark.parametrize("scores", [np.ones(20), np.zeros(50), np.full(30, -1e300)])
+def test_normals_only_lies_just_above_constant_scores(scores):
+    found = NormalsOnly().fit(scores, np.zeros(len(scores)), **VALIDATION)
+    assert found.value == np.nextafter(scores[0], np.inf)
+    assert found.detail["tail_fits"] is None
+
+
+@pytest.mark.parametrize("scores", [np.repeat([0, 1], [19, 1]), np.repeat([0, 1], [10, 90]), np.arange(20) // 7])
+def test_normals_only_takes_ties(scores):
+    found = NormalsOnly().fit(scores, np.zeros(len(scores)), **VALIDATION)
+    assert found.value > scores.max()
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.95])
+def test_normals_only_reads_a_rate_below_its_tail_off_the_scores(rate):
+    scores = np.random.default_rng(0).normal(size=100)
+    found = NormalsOnly(rate).fit(scores, np.zeros(100), **VALIDATION)
+    assert found.flags(scores).mean() == pytest.approx(rate)
+
+
+def test_manual_and_flag_everything_are_fitted_on_nothing():
+    manual, everything = Manual(3).fit([], [], **VALIDATION), FlagEverything().fit([], [], **VALIDATION)
+    assert (manual.value, manual.fitted_on, everything.fitted_on) == (3.0, "nothing", "nothing")
+    assert everything.flags([-1e308, 0.0]).all()
+
+
+def test_oracle_is_f1_max_on_test():
+    scores, labels = [1.0, 2.0, 4.0], [0, 1, 1]
+    oracle = Oracle().fit(scores, labels, fitted_on="test", split_digest="1a")
+    assert (oracle.value, oracle.rule) == (F1Max().fit(scores, labels, **VALIDATION).value, "oracle")
+    with pytest.raises(AnodiceError, match="oracle to be fitted on test, got validation"):
+        Oracle().fit(scores, labels, **VALIDATION)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_only_the_oracle_may_look_at_test(rule):
+    with pytest.raises(AnodiceError, match="the oracle is the only rule that may look at test"):
+        rule.fit([1.0, 2.0], [0, 1], fitted_on="test", split_digest="")
+
+
+@pytest.mark.parametrize(
+    ("rule", "labels", "message"),
+    [
+        (F1Max(), [0, 0, 0], r"got 3 normal and 0 anomalous; use threshold=normals_only, .* train_set/ano"),
+        (F1Max(), [1, 1, 1], "fit f1_max on, got 0 normal and 3 anomalous"),
+        (RecallAt(), [0, 0, 0], "fit recall_at on, got 3 normal and 0 anomalous"),
+        (NormalsOnly(), [0, 0, 1], "at least 20 normal scores to fit a tail to, got 2"),
+    ],
+)
+def test_missing_images_are_named_with_a_cure(rule, labels, message):
+    with pytest.raises(AnodiceError, match=message):
+        rule.fit([1.0, 2.0, 3.0], labels, **VALIDATION)
+
+
+def test_recall_at_needs_no_normals():
+    found = RecallAt().fit([1.0, 2.0], [1, 1], **VALIDATION)
+    assert (found.value, found.fitted_on_words) == (1.0, "validation: 2 anomalous")
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, float("nan")])
+def test_rates_outside_their_range_are_refused(rate):
+    with pytest.raises(AnodiceError, match=r"false-alarm rate in \(0, 1\), got"):
+        NormalsOnly(false_alarm_rate=rate)
+
+
+@pytest.mark.parametrize("target", [0, 1.01, float("nan")])
+def test_recalls_outside_their_range_are_refused(target):
+    with pytest.raises(AnodiceError, match=r"a recall in \(0, 1\], got"):
+        RecallAt(target=target)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_manual_values_must_be_finite(value):
+    with pytest.raises(AnodiceError, match="expected a finite threshold, got"):
+        Manual(value=value)

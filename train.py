@@ -1,0 +1,20 @@
+"""Train a detector: `python train.py model=vae`, `python train.py --help`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from anodice.command_line import run
+from anodice.runs import register_resolvers
+
+register_resolvers()
+
+
+@hydra.main(config_path="conf", config_name="train", version_base="1.3")
+def main(config: DictConfig) -> float | None:
+    from anodice.training import train  # torch and Lightning load only now: help and config errors stay instant
+
+    return train(config)
+
+
+if __name__ == "__main__":
+    run(main, "train")
