@@ -1,9 +1,11 @@
 """Evaluate finished runs: `python evaluate.py run=latest`, or several as `run=[A,B]`."""
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from anodice.command_line import run
+from anodice.configs import check_types
 from anodice.runs import register_resolvers
 
 register_resolvers()
@@ -11,6 +13,7 @@ register_resolvers()
 
 @hydra.main(config_path="conf", config_name="evaluate", version_base="1.3")
 def main(config: DictConfig) -> None:
+    check_types(config, "evaluate", HydraConfig.get().runtime.choices)
     from anodice.reevaluation import evaluate_runs  # torch and Lightning load only now
 
     evaluate_runs(config)

@@ -1,9 +1,11 @@
 """Train a detector: `python train.py model=vae`, `python train.py --help`."""
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from anodice.command_line import run
+from anodice.configs import check_types
 from anodice.runs import register_resolvers
 
 register_resolvers()
@@ -11,6 +13,7 @@ register_resolvers()
 
 @hydra.main(config_path="conf", config_name="train", version_base="1.3")
 def main(config: DictConfig) -> float | None:
+    check_types(config, "train", HydraConfig.get().runtime.choices)
     from anodice.training import train  # torch and Lightning load only now: help and config errors stay instant
 
     return train(config)

@@ -52,7 +52,7 @@ def check_monitor(callbacks: list[Callback], loss_names: list[str], *, labelled:
 
 
 class Calibrate(Callback):
-    """Fits the detector's calibration to the held-out normals before each validation, so each checkpoint has its own."""
+    """Fits the calibration to the held-out normals before each validation, so that each checkpoint has its own."""
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Detector) -> None:
         data = trainer.datamodule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import re
@@ -9,14 +10,11 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
 
-from anodice.errors import AnodiceError, nearest
-
-CONF = Path(__file__).parents[1] / "conf"
+from anodice.configs import CONF, defaults, flatten
+from anodice.errors import AnodiceError
 
 
 def run(program: Callable[[], None], config_name: str) -> None:
@@ -64,41 +62,25 @@ def _sentence(error: Exception, config_name: str) -> str | None:
     wrong = re.search(r"Could not override '([^']+)'", str(error))
     if isinstance(error, ConfigCompositionException) and wrong is not None:
         return _unknown_key(wrong.group(1).partition("@")[0], config_name)
+    if isinstance(error, MissingMandatoryValue):
+        key = error.full_key
+        return f"expected a value for {key}, got none; set it with {key}=VALUE."
     if isinstance(error, ConfigCompositionException | MissingConfigException | OverrideParseException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     return None
 
 
 def _unknown_key(key: str, config_name: str) -> str:
-    keys = [*_keys(_defaults(config_name)), *_groups()]
+    keys = [*flatten(defaults(config_name)), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
     return f"there is no option '{key}'{_did_you_mean(key, keys)} python {Path(sys.argv[0]).name} --cfg job shows all."
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = nearest(word, known, most=1)
-    if not near:  # the right name under the wrong parent: `epochs` for `trainer.max_epochs`
-        near = nearest(word.rpartition(".")[2], [k.rpartition(".")[2] for k in known], most=1)
-        near = [k for k in known if near and k.rpartition(".")[2] == near[0]]
-    return f"; did you mean '{near[0]}'?" if near else "."
+    """A hint at the most similar name, compared as a whole and by its last part (`epochs`: `trainer.max_epochs`)."""
 
+    def likeness(name: str) -> float:
+        pairs = ((word, name), (word.rpartition(".")[2], name.rpartition(".")[2]))
+        return max(difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs)
 
-def _groups() -> list[str]:
-    return [folder.name for folder in CONF.iterdir() if folder.is_dir()]
-
-
-def _defaults(config_name: str) -> DictConfig:
-    """The config as it is without any override."""
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(config_name)
-
-
-def _keys(config: DictConfig, prefix: str = "") -> list[str]:
-    """Every key, nested ones joined by dots."""
-    found = []
-    for key, node in OmegaConf.to_container(config, resolve=False).items() if not prefix else config.items():
-        found.append(f"{prefix}{key}")
-        if isinstance(node, dict):
-            found += _keys(node, f"{prefix}{key}.")
-    return found
+    best = max(known, key=likeness)
+    return f"; did you mean '{best}'?" if likeness(best) >= 0.6 else "."

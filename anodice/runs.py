@@ -22,7 +22,7 @@ _PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetri
 
 
 def claim_folder(wanted: str) -> str:
-    """Create a folder that nobody else has, numbered where the name is taken: two starts in one second share nothing."""
+    """Create a folder that nobody else has, numbered where the name is taken: two starts in a second share nothing."""
     path, number = Path(wanted), 1
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -58,8 +58,8 @@ def find_run(reference: str, log_dir: Path, *, need: str = BEST) -> Path:
     if reference == "latest":
         if not usable:
             raise AnodiceError(
-                f"expected a run with {need} under {log_dir.absolute()}, found {len(runs)} run folders and none with it; "
-                f"train one with python train.py, or name a folder with run=FOLDER."
+                f"expected a run with {need} under {log_dir.absolute()}, found {len(runs)} run folders and none with "
+                f"it; train one with python train.py, or name a folder with run=FOLDER."
             )
         return usable[-1]
     for candidate in (Path(reference), log_dir / "runs" / reference):

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from anodice.configs import flatten
 from anodice.data.datamodule import DiceDataModule
 from anodice.figures.panels import panels
 from anodice.inference import image_batches
@@ -98,21 +99,6 @@ def final_figures(metrics: dict[str, Any]) -> dict[str, float]:
     found = {"auroc": clean["auroc"], "average_precision": clean["average_precision"]}
     found |= {name: row[name] for name in ("f1", "precision", "recall")}
     return {f"test/{name}": float(value) for name, value in found.items() if value is not None}
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined by dots.
-
-    >>> flatten({"model": {"code": 64}, "seed": 0})
-    {'model.code': 64, 'seed': 0}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _array(values: Tensor) -> np.ndarray:

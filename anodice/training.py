@@ -35,15 +35,16 @@ def train(config: DictConfig) -> float | None:
     Returns:
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
+    if not isinstance(config.seed, int) or config.seed < 0:
+        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
     run = Path(HydraConfig.get().runtime.output_dir)
     config = _config_to_run(config, run)
     _quieten()
     pl.seed_everything(config.seed, verbose=False)
+    rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
     data: DiceDataModule = instantiate(config.data)
     log.info(describe(data.photos))
-    rule = instantiate(config.threshold)
     _check_both_classes(rule.name, data)
-    detector: Detector = instantiate(config.model)
     log.info(detector.describe())
     trainer = _trainer(config, run)
     check_monitor(trainer.callbacks, detector.loss_names, labelled=_counts(data)[1] > 0)
@@ -92,12 +93,13 @@ def summary(metrics: dict[str, Any], fitted: Fitted) -> str:
     """What a training or an evaluation tells people: how it was trained, the tables, where the threshold comes from."""
     speed = metrics["fit_images_per_second"]
     trained = f"{metrics['fit_seconds']:.0f} s of training" + ("" if speed is None else f" at {speed:.0f} images/s")
-    head = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}: {metrics['parameters']:,} parameters, {trained}."
-    notes = [f"* the run's own threshold. {fitted.chosen.sentence()}."]
-    notes.append(
-        "An image is anomalous when its score is at least the threshold. The oracle's threshold is the best one"
-    )
-    notes[-1] += " in hindsight on the test images themselves: an upper bound, never a result."
+    what = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}"
+    head = f"{what}: {metrics['parameters']:,} parameters, {trained}."
+    notes = [
+        f"* the run's own threshold. {fitted.chosen.sentence()}.",
+        "An image is anomalous when its score is at least the threshold. The oracle's threshold is the best one in "
+        "hindsight on the test images themselves: an upper bound, never a result.",
+    ]
     notes += [f"n/a: {reason}" for reason in report.reasons(metrics)]
     return "\n\n".join([head, report.table(metrics), *notes])
 
@@ -174,7 +176,7 @@ def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device:
 
 
 def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
-    """Put the best checkpoint's weights into the detector; an interrupted first epoch leaves only the weights as they are."""
+    """Put the best checkpoint's weights into the detector; an interrupted first epoch leaves only the current ones."""
     best = run / runs.BEST
     if not best.is_file():
         log.warning("the training ended before its first validation; its weights are kept as they are")

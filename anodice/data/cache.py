@@ -6,6 +6,7 @@ a changed folder makes a new one and two runs over the same photos share one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -152,8 +153,6 @@ def _load(folder: Path, count: int) -> CachedImages:
 def _discard(folder: Path) -> None:
     """Move the folder out of the way at once, then remove it: nobody sees it half gone."""
     grave = Path(tempfile.mkdtemp(prefix=".damaged-", dir=folder.parent))
-    try:
+    with contextlib.suppress(FileNotFoundError):  # another process may be faster
         folder.rename(grave / folder.name)
-    except FileNotFoundError:
-        pass  # another process was faster
     shutil.rmtree(grave, ignore_errors=True)

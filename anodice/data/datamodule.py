@@ -24,7 +24,7 @@ from anodice.errors import AnodiceError, unknown
 log = logging.getLogger(__name__)
 
 Batch = dict[str, Tensor]
-"""`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `face` (B,) int64 with -1 for unknown, `index` (B,) int64."""
+"""`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `face` (B,) int64, -1 if unknown, `index` (B,) int64."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +239,6 @@ def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: i
     coloured = [i for i in decoded if cached.colour[i]]
     if coloured and in_channels == 1:
         yield (
-            f"{len(coloured)} photos are in colour, such as {walked.records[coloured[0]].path}; they are turned to grey "
-            f"(data.in_channels=3 keeps the colour)."
+            f"{len(coloured)} photos are in colour, such as {walked.records[coloured[0]].path}; they are turned to "
+            f"grey (data.in_channels=3 keeps the colour)."
         )

@@ -78,7 +78,7 @@ def paint(
     """Paint one defect on a photo of a die.
 
     `image` is (S, S) uint8 with S at least 64; it is not changed. Without `kind` one of those suitable is drawn.
-    Without `marks` they are looked for in the photo (`anodice.data.drawing.marks.find_marks`). The mask is never empty, and
+    Without `marks` they are looked for in the photo (`drawing.marks.find_marks`). The mask is never empty, and
     outside it no pixel differs by more than 8 grey levels.
 
     Raises `AnodiceError` for an unknown kind, a kind that needs a mark which the face has not, an image of another

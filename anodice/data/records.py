@@ -111,8 +111,8 @@ class Walk:
 def walk(root: str | Path, layout: Layout) -> Walk:
     """Find the photos under `root`.
 
-    Hidden files, AppleDouble twins (`._x`), empty files and files that are no image by their first bytes are skipped and
-    named; the file's extension does not matter. Folders that the layout does not name are not read.
+    Hidden files, AppleDouble twins (`._x`), empty files and files that are no image by their first bytes are skipped
+    and named; the file's extension does not matter. Folders that the layout does not name are not read.
 
     Raises:
         AnodiceError: a split folder is missing, or no normal training photo is there.

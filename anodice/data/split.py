@@ -41,9 +41,9 @@ class Split:
 def make_split(records: Sequence[Record], *, validation_fraction: float, seed: int) -> Split:
     """Split decoded records.
 
-    Of each class the fraction `validation_fraction` of its distinct photos (at least one) is held out. The choice depends
-    on the seed and the pixels alone, not on file names or their order. Photos filed as normal and as anomalous are used
-    neither for fitting nor for validation.
+    Of each class the fraction `validation_fraction` of its distinct photos (at least one) is held out. The choice
+    depends on the seed and the pixels alone, not on file names or their order. Photos filed both as normal and as
+    anomalous are used neither for fitting nor for validation.
 
     Raises:
         AnodiceError: the fraction is not inside (0, 1), or a class has a single distinct photo.

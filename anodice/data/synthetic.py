@@ -107,7 +107,7 @@ def cached_synthetic(
     test_anomalies: int,
     size: int,
 ) -> Path:
-    """The set in a folder of its own under `cache_dir`, named by its arguments; drawn the first time it is asked for."""
+    """The set in a folder of its own under `cache_dir`, named by its arguments; drawn when it is first asked for."""
     plan = _Plan(seed, train_per_class, train_anomalies, test_per_class, test_anomalies, size)
     root = Path(cache_dir) / "synthetic" / hashlib.blake2b(_record(plan).encode(), digest_size=6).hexdigest()
     if not root.exists():

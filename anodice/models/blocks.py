@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -42,7 +43,7 @@ class Decoder(nn.Module):
         self.unflatten = nn.Unflatten(1, (widths[-1], side, side))
         rising = list(reversed(widths))
         self.convolutions = nn.Sequential(
-            *(_up(i, o) for i, o in zip(rising[:-1], rising[1:], strict=True)),
+            *(_up(i, o) for i, o in pairwise(rising)),
             nn.ConvTranspose2d(widths[0], out_channels, kernel_size=4, stride=2, padding=1),
         )
 

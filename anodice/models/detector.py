@@ -77,7 +77,7 @@ class ReconstructionDetector(Detector):
     """A detector that scores the difference between an image and its reconstruction.
 
     Args:
-        network: has `loss_terms(images) -> {"loss": ..., ...}`, `reconstruct(images)` and `code`, the length of the code.
+        network: has `loss_terms(images) -> {"loss": ..., ...}`, `reconstruct(images)` and the length `code`.
         score: from images and reconstructions to maps and scores.
         optimizer: made when training starts, with the number of steps.
         channels_last: keep the network in that memory format, which is faster on most CPUs and GPUs.

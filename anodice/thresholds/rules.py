@@ -127,7 +127,9 @@ class NormalsOnly:
     `detail["p_value"]` tests the tail by the Anderson-Darling distance against 199 samples from it, each fitted anew;
     `detail["tail_fits"]` says whether it is at least 0.01.
 
-    RATES_HERE
+    Realised for a rate of 0.005 on 200 drawn samples each of normal, lognormal, gamma and exponential scores: medians
+    of 0.0049 to 0.0061 from 300 normals (the middle 80 %: 0.0016 to 0.0126), 0.0050 to 0.0053 from 3000 (0.0037 to
+    0.0068). From 20 normals it is a guess: medians of 0.002 to 0.015 (0.0001 to 0.05).
     """
 
     false_alarm_rate: float = 0.005
@@ -219,9 +221,13 @@ def _at_cut(rule: str, swept: Sweep, cut: int, fitted_on: str, split_digest: str
 
 
 def _missing_class(rule: str, normals: int, anomalies: int) -> AnodiceError:
+    cure = (
+        "use threshold=normals_only, or put some anomalous photos into train_set/ano so that validation has them."
+        if anomalies == 0
+        else "hold normal images out for validation, or set a value with threshold=manual."
+    )
     return AnodiceError(
-        f"expected normal and anomalous images to fit {rule} on, got {normals} normal and {anomalies} anomalous; use "
-        "threshold=normals_only, or put some anomalous photos into train_set/ano so that validation has them."
+        f"expected normal and anomalous images to fit {rule} on, got {normals} normal and {anomalies} anomalous; {cure}"
     )
 
 
