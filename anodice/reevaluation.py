@@ -32,8 +32,9 @@ def evaluate_runs(config: DictConfig) -> None:
     `evaluations/<rule>/` in the run folder.
     """
     references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
-    found = [runs.find_run(str(reference), Path(config.paths.log_dir)) for reference in references]
     rule = None if config.get("threshold") is None else instantiate(config.threshold)
+    need = runs.BEST if rule is None else runs.SCORES
+    found = [runs.find_run(str(reference), Path(config.paths.log_dir), need=need) for reference in references]
     metrics = {}
     for run in found:
         results, fitted = _score_again(run) if rule is None else _threshold_again(run, rule)

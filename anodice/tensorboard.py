@@ -22,6 +22,21 @@ from anodice.inference import image_batches
 from anodice.models.detector import Detector
 
 
+class RunFolderLogger(TensorBoardLogger):
+    """Lightning's TensorBoard logger with its files straight in the run folder, beside `config.yaml`.
+
+    Args:
+        save_dir: the run folder.
+    """
+
+    def __init__(self, *, save_dir: str) -> None:
+        super().__init__(save_dir=save_dir, name="", version="", default_hp_metric=False)
+
+    def save(self) -> None:
+        """Without the parent's `hparams.yaml`: `config.yaml` tells it all."""
+        self.experiment.flush()
+
+
 def writer_of(trainer: pl.Trainer) -> SummaryWriter | None:
     """The trainer's TensorBoard writer; None where it logs elsewhere or nowhere."""
     found = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]

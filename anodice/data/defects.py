@@ -47,6 +47,8 @@ _PAINTERS = _ON_FACE | _ON_PIPS | _ON_TWO_PIPS | _ON_LOGO | _ON_MARKS
 KINDS: tuple[str, ...] = tuple(_PAINTERS)
 
 _TRIES = 12
+_LEAST_CHANGE = 2500
+"""Grey levels summed over the mask, at 128 pixels; less, such as a blot on the black logo, nobody would see."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,17 @@ def paint(
     for _ in range(_TRIES):
         name = choices[generator.integers(len(choices))] if kind is None else kind
         defect = _finish(canvas, image, _PAINTERS[name](canvas, generator), generator, name)
-        if defect.mask.sum() >= 12 * canvas.scale**2:
+        if _change(image, defect) >= _LEAST_CHANGE * canvas.scale**2:
             return defect
     raise AnodiceError(
         f"no defect could be seen after {_TRIES} tries; the image is expected to be a photo of a white die on a dark "
         f"ground, but its grey levels run from {image.min()} to {image.max()}."
     )
+
+
+def _change(image: NDArray[np.uint8], defect: Defect) -> int:
+    """The grey levels that changed, summed over the mask."""
+    return int(np.abs(defect.image.astype(np.int64) - image)[defect.mask].sum())
 
 
 def _check(image: NDArray[np.uint8]) -> None:

@@ -27,7 +27,7 @@ ANOMALOUS = "ano"
 MASKS = "ground_truth"
 RECORD = "synthetic.json"
 # Raised whenever the same arguments would give other pixels.
-VERSION = 1
+VERSION = 2
 
 _JPEG_QUALITY = (90, 96)
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from torch.nn import Parameter
 from torch.optim import Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from anodice.errors import AnodiceError
 
 OptimizerFactory = Callable[[Iterable[Parameter], int], tuple[Optimizer, LRScheduler | None]]
 
 
-def adamw_one_cycle(
+def adamw(
     parameters: Iterable[Parameter], steps: int, *, lr: float, weight_decay: float, warm_up: float
 ) -> tuple[Optimizer, LRScheduler]:
-    """AdamW whose rate rises to `lr` over the share `warm_up` of the steps, then falls to 0 (Smith & Topin 2018)."""
+    """AdamW whose rate rises linearly to `lr` over the share `warm_up` of the steps, then falls to 0 along a cosine."""
+    if not 0 <= warm_up < 1:
+        raise AnodiceError(f"expected optimizer.warm_up in [0, 1), got {warm_up!r}; 0.1 is usual.")
     optimizer = AdamW(parameters, lr=lr, weight_decay=weight_decay)
-    return optimizer, OneCycleLR(optimizer, max_lr=lr, total_steps=steps, pct_start=warm_up)
+    rising = round(warm_up * steps)
+
+    def share(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1, steps - rising))
+
+    return optimizer, LambdaLR(optimizer, share)
 
 
 def adam(parameters: Iterable[Parameter], steps: int, *, lr: float) -> tuple[Optimizer, None]:

@@ -1,0 +1,242 @@
+"""The commands as people run them, on a small set of drawn dice: train, evaluate, resume, Ctrl-C, multirun."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+PROJECT = Path(__file__).parents[1]
+MODELS = ("conv_ae", "vae")
+FILES = {
+    *("config.yaml", "split.json", "threshold.json", "scores.csv", "metrics.json", "report.md", "environment.json"),
+    *("train.log", "checkpoints", "figures"),
+}
+
+
+def command(program: str, folder: Path, *options: str) -> list[str]:
+    paths = [
+        f"paths.log_dir={folder / 'logs'}",
+        *([f"paths.cache_dir={folder / 'cache'}"] if program == "train" else []),
+    ]
+    return [sys.executable, str(PROJECT / f"{program}.py"), *paths, *options]
+
+
+def call(program: str, folder: Path, *options: str, fails: bool = False) -> str:
+    done = subprocess.run(command(program, folder, *options), capture_output=True, text=True, timeout=300, cwd=folder)
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def small(root: Path, *options: str) -> list[str]:
+    """Options that make a training on `root` last seconds."""
+    return [
+        *("data=dice11", f"data.root={root}", "data.image_size=64", "data.batch_size=8", "data.steps_per_epoch=4"),
+        *("data.validation_fraction=0.34", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
+        *options,
+    ]
+
+
+def newest(folder: Path) -> Path:
+    return max((folder / "logs" / "runs").iterdir(), key=lambda run: run.stat().st_mtime)
+
+
+def metrics_of(run: Path) -> dict:
+    return json.loads((run / "metrics.json").read_text())
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with (run / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request, dice_root, tmp_path_factory) -> tuple[Path, Path, str]:
+    """The folder that holds logs and cache, the run, and the name of its model."""
+    folder = tmp_path_factory.mktemp(request.param)
+    call("train", folder, *small(dice_root, f"model={request.param}"))
+    return folder, newest(folder), request.param
+
+
+def test_run_folder_holds_everything(trained):
+    _, run, _ = trained
+    names = {p.name for p in run.iterdir()}
+    assert names >= FILES
+    assert {n for n in names - FILES if not n.startswith("events.out.tfevents.")} == set()
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_metrics_follow_the_published_schema(trained):
+    _, run, model = trained
+    metrics = metrics_of(run)
+    assert (metrics["model"], metrics["data"], metrics["seed"]) == (model, "dice11", 42)
+    assert set(metrics) >= {"parameters", "fit_seconds", "fit_images_per_second", "test", "validation", "faces"}
+    for part in ("published", "clean"):
+        at = metrics["test"][part]["at"]
+        assert set(at) == {"f1_max", "normals_only", "oracle", "flag_everything"}
+        assert at["oracle"]["fitted_on"] == "test"
+        assert at["f1_max"]["fitted_on"] == "validation: 22 normal, 12 anomalous"
+        assert at["f1_max"]["f1_low"] <= at["f1_max"]["f1"] <= at["f1_max"]["f1_high"]
+        assert sum(at["f1_max"][k] for k in ("tp", "fp", "fn", "tn")) == metrics["test"][part]["normals"] + 8
+
+
+def test_scores_have_a_row_per_validation_and_test_image(trained):
+    _, run, _ = trained
+    rows = rows_of(run)
+    assert sum(r["split"] == "validation" for r in rows) == 22 + 12
+    assert sum(r["split"] == "test" for r in rows) == 22 + 8
+    threshold = json.loads((run / "threshold.json").read_text())["rules"]["f1_max"]["value"]
+    assert all((float(r["score"]) >= threshold) == (r["verdict"] == "1") for r in rows)
+
+
+def test_checkpoints_load_as_weights_only(trained):
+    _, run, _ = trained
+    for name in ("best", "last"):
+        assert "state_dict" in torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def test_evaluate_gives_the_same_figures_to_the_last_digit(trained):
+    folder, run, _ = trained
+    before = {name: (run / name).read_bytes() for name in ("metrics.json", "scores.csv", "threshold.json", "report.md")}
+    output = call("evaluate", folder, "run=latest")
+    assert "flag everything" in output
+    assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_same_seed_same_scores_and_other_seed_other_scores(trained, dice_root):
+    folder, run, model = trained
+    call("train", folder, *small(dice_root, f"model={model}", f"paths.log_dir={folder / 'again'}"))
+    again = next((folder / "again" / "runs").iterdir())
+    assert (again / "scores.csv").read_bytes() == (run / "scores.csv").read_bytes()
+    call("train", folder, *small(dice_root, f"model={model}", f"paths.log_dir={folder / 'other'}", "seed=0"))
+    other = next((folder / "other" / "runs").iterdir())
+    assert metrics_of(other)["seed"] == 0
+    assert (other / "scores.csv").read_bytes() != (run / "scores.csv").read_bytes()
+
+
+def test_tensorboard_holds_curves_panels_and_hparams(trained):
+    _, run, model = trained
+    events = EventAccumulator(str(run)).Reload()
+    tags = events.Tags()
+    terms = {"conv_ae": ["loss"], "vae": ["loss", "reconstruction", "kl"]}[model]
+    expected = {f"{stage}/{term}" for stage in ("train", "val") for term in terms}
+    assert set(tags["scalars"]) >= expected | {"val/auroc", "val/average_precision", "val/f1_max", "test/f1"}
+    assert set(tags["images"]) >= {"validation/panels", "final/panels", "final/test_scores"}
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_rethresholding_needs_neither_model_nor_photos(trained, tmp_path):
+    _, run, _ = trained
+    copy = tmp_path / "logs" / "runs" / "copy"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "checkpoints")
+    call("evaluate", tmp_path, "run=copy", "threshold=recall_at", "threshold.target=1.0")
+    found = metrics_of(copy / "evaluations" / "recall_at")
+    assert found["threshold"] == "recall_at"
+    assert metrics_of(copy)["threshold"] == "f1_max"
+    values = []
+    for value in (-1.0, 1e9):
+        call("evaluate", tmp_path, "run=copy", "threshold=manual", f"threshold.value={value}")
+        at = metrics_of(copy / "evaluations" / "manual")["test"]["published"]["at"]["manual"]
+        values.append((at["tp"], at["tn"]))
+    assert values == [(8, 0), (0, 22)]
+
+
+def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_path):
+    folder, run, _ = trained
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    config = (copy / "config.yaml").read_text()
+    root = next(line for line in config.splitlines() if line.startswith("  root: "))
+    (copy / "config.yaml").write_text(config.replace(root, f"  root: {writable_dice}"))
+    next((writable_dice / "test_set" / "00").iterdir()).unlink()
+    assert "bring the photos back" in call("evaluate", folder, f"run={copy}", fails=True)
+
+
+@pytest.mark.slow
+def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_root, tmp_path):
+    longer = small(dice_root, "model=vae", "data.steps_per_epoch=40", "trainer.max_epochs=4")
+    call("train", tmp_path, *longer, f"paths.log_dir={tmp_path / 'whole'}")
+    whole = next((tmp_path / "whole" / "runs").iterdir())
+
+    process = subprocess.Popen(
+        command("train", tmp_path, *longer), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+    )
+    for line in process.stdout:
+        if line.startswith("epoch 1 of"):
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, rest
+    assert "interrupted" in rest
+    run = newest(tmp_path)
+    assert metrics_of(run)["test"]["published"]["at"]["f1_max"]["f1"] is not None
+    assert (run / "scores.csv").read_bytes() != (whole / "scores.csv").read_bytes()
+
+    call("train", tmp_path, "resume=latest", f"paths.cache_dir={tmp_path / 'cache'}")
+    assert newest(tmp_path) == run
+    assert (run / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
+
+
+def test_resume_takes_no_other_model(trained):
+    folder, run, _ = trained
+    output = call("train", folder, f"resume={run}", "model=conv_ae", fails=True)
+    assert "expected only trainer.* and callbacks.* beside resume=" in output
+
+
+@pytest.mark.slow
+def test_multirun_and_one_table_of_several_runs(dice_root, tmp_path):
+    call("train", tmp_path, *small(dice_root, "trainer.max_epochs=1"), "-m", "model=conv_ae,vae", "seed=0,1")
+    runs = sorted(p.parent for p in (tmp_path / "logs" / "multiruns").rglob("metrics.json"))
+    assert [(metrics_of(r)["model"], metrics_of(r)["seed"]) for r in runs] == [
+        ("conv_ae", 0),
+        ("conv_ae", 1),
+        ("vae", 0),
+        ("vae", 1),
+    ]
+    # Commas and equals signs in the folder names need Hydra's quotes.
+    output = call("evaluate", tmp_path, "run=[" + ",".join(f"'{r}'" for r in runs) + "]", "threshold=normals_only")
+    assert all(r.name in output for r in runs)
+
+
+def test_f1_rule_without_anomalies_is_refused_before_training(writable_dice, tmp_path):
+    shutil.rmtree(writable_dice / "train_set" / "ano")
+    output = call("train", tmp_path, *small(writable_dice), fails=True)
+    assert "got 22 normal and 0 anomalous; use threshold=normals_only" in output
+    assert "epoch 1" not in output
+
+
+def test_normals_only_works_without_any_anomaly(writable_dice, tmp_path):
+    for split in ("train_set", "test_set"):
+        shutil.rmtree(writable_dice / split / "ano")
+    options = small(writable_dice, "threshold=normals_only", "trainer.max_epochs=1")
+    output = call("train", tmp_path, *options)
+    at = metrics_of(newest(tmp_path))["test"]["published"]["at"]["normals_only"]
+    assert at["f1"] is None
+    assert at["reason"] == "no anomalous test image"
+    assert at["fp"] is not None
+    assert "n/a" in output
+
+
+def test_monitor_is_checked_before_the_first_batch(dice_root, tmp_path):
+    output = call("train", tmp_path, *small(dice_root, "callbacks.best.monitor=val/los"), fails=True)
+    assert "did you mean 'val/loss'" in output
+
+
+def test_three_channels(dice_root, tmp_path):
+    call("train", tmp_path, *small(dice_root, "data.in_channels=3", "trainer.max_epochs=1", "model=conv_ae"))
+    assert metrics_of(newest(tmp_path))["validation"]["normals"] == 22
+
+
+@pytest.mark.slow
+def test_first_readme_command_reaches_its_figure(tmp_path):
+    call("train", tmp_path, "model=vae")
+    assert metrics_of(newest(tmp_path))["test"]["clean"]["at"]["f1_max"]["f1"] >= 0.9
