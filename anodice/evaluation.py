@@ -1,155 +1,92 @@
-"""From scores to thresholds to figures: pure functions of a score table, shared by train.py and evaluate.py."""
+"""Evaluating finished runs from their folders alone: what `evaluate.py` runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import json
+import logging
+from pathlib import Path
 
-import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig
 
+from anodice import runs
+from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
-from anodice.metrics.bootstrap import bootstrap
-from anodice.metrics.sweep import Confusion, sweep
-from anodice.scores import ScoreTable
-from anodice.thresholds.fitted import Threshold
-from anodice.thresholds.rules import F1Max, FlagEverything, NormalsOnly, Oracle, Rule
+from anodice.inference import score_records
+from anodice.metrics.report import runs_table
+from anodice.models.detector import Detector
+from anodice.scores import ScoreTable, read_scores, score_table
+from anodice.thresholds.rules import Rule
+from anodice.training import load_weights, summary, write_results
+from anodice.verdicts import Fitted, evaluate, fit_thresholds
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """The thresholds of a run.
+def evaluate_runs(config: DictConfig) -> None:
+    """Evaluate one run, or several in one table.
 
-    Attributes:
-        chosen: that of the rule which the user picked; it gives the verdicts.
-        by_rule: rule name -> threshold, the chosen one among them.
-        refused: rule name -> why it could not be fitted.
+    Without `threshold` the images are scored anew with the run's best checkpoint and the results replace those in the
+    run folder, which they equal. With it, the rule is fitted on the saved scores, and what comes out is written to
+    `evaluations/<rule>/` in the run folder.
     """
-
-    chosen: Threshold
-    by_rule: dict[str, Threshold]
-    refused: dict[str, str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `threshold.json`."""
-        rules = {name: {**t.as_dict(), "sentence": t.sentence()} for name, t in self.by_rule.items()}
-        return {"chosen": self.chosen.rule, "rules": rules, "refused": self.refused}
-
-
-def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:
-    """Fit the chosen rule, and those that every table shows, on the validation images.
-
-    Raises:
-        AnodiceError: the chosen rule cannot be fitted; the other rules may fail, with their reason kept.
-    """
-    validation = table.validation
-    chosen = rule.fit(validation.score, validation.label, fitted_on="validation", split_digest=split_digest)
-    by_rule, refused = {}, {}
-    for shown in (F1Max(), NormalsOnly(), FlagEverything()):
-        if shown.name == rule.name:
-            by_rule[shown.name] = chosen
-            continue
-        try:
-            by_rule[shown.name] = shown.fit(
-                validation.score, validation.label, fitted_on="validation", split_digest=split_digest
-            )
-        except AnodiceError as error:
-            refused[shown.name] = str(error)
-    by_rule.setdefault(rule.name, chosen)
-    return Fitted(chosen, by_rule, refused)
+    references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
+    rule = None if config.get("threshold") is None else instantiate(config.threshold)
+    need = runs.BEST if rule is None else runs.SCORES
+    found = [runs.find_run(str(reference), Path(config.paths.log_dir), need=need) for reference in references]
+    metrics = {}
+    for run in found:
+        results, fitted = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)
+        metrics[run.name] = results
+        if len(found) == 1:
+            log.info("\n%s", summary(results, fitted))
+    if len(found) > 1:
+        log.info("\n%s\n\nclean test images, each at its run's own threshold", runs_table(metrics))
 
 
-def evaluate(table: ScoreTable, fitted: Fitted, *, seed: int) -> dict[str, Any]:
-    """The figures of `metrics.json` that come from scores: `test`, `validation`, `faces`, `sessions`.
-
-    A figure that cannot be had is None, with its reason beside it. `seed` seeds the intervals.
-    """
-    verdicts = fitted.chosen.flags(table.published.score)
-    return {
-        "threshold": fitted.chosen.rule,
-        "test": {
-            "published": _part(table.published, fitted, seed),
-            "clean": _part(table.clean, fitted, seed),
-        },
-        "validation": _ranking(table.validation),
-        "faces": {
-            str(face): _false_alarms(table.published, verdicts, table.published.face == face)
-            for face in sorted(set(table.published.face[~table.published.label].tolist()))
-        },
-        "sessions": {
-            str(session): _by_session(table.published, verdicts, table.published.session == session)
-            for session in sorted(set(table.published.session.tolist()))
-        },
-    }
+def _score_again(run: Path, root: str | None) -> tuple[dict, Fitted]:
+    config = runs.read_config(run)
+    if root is not None:
+        config.data.root = root
+    data: DiceDataModule = instantiate(config.data)
+    _check_same_photos(run, data)
+    detector: Detector = instantiate(config.model)
+    load_weights(detector, run / runs.BEST)
+    detector.to(_device(config.trainer.accelerator))
+    table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
+    return _write(run, run, table, instantiate(config.threshold))
 
 
-def _ranking(part: ScoreTable) -> dict[str, Any]:
-    """Counts, and the figures that need no threshold."""
-    normals, anomalies = int((~part.label).sum()), int(part.label.sum())
-    found: dict[str, Any] = {"normals": normals, "anomalies": anomalies, "auroc": None, "average_precision": None}
-    if normals == 0 or anomalies == 0:
-        return {**found, "reason": f"needs both classes; there are {normals} normal and {anomalies} anomalous images"}
-    swept = sweep(part.score, part.label)
-    return {**found, "auroc": swept.auroc, "average_precision": swept.average_precision}
+def _threshold_again(run: Path, rule: Rule) -> tuple[dict, Fitted]:
+    folder = run / "evaluations" / rule.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write(run, folder, read_scores(run / runs.SCORES), rule)
 
 
-def _part(part: ScoreTable, fitted: Fitted, seed: int) -> dict[str, Any]:
-    found = _ranking(part)
-    thresholds: dict[str, Threshold | str] = {**fitted.by_rule, **fitted.refused}
-    thresholds["oracle"] = found.get("reason") or Oracle().fit(
-        part.score, part.label, fitted_on="test", split_digest=fitted.chosen.split_digest
-    )
-    found["at"] = {name: _at(part, thresholds[name], seed) for name in _order(list(thresholds))}
-    if "reason" not in found:
-        # The ranking's intervals do not depend on the verdicts: those of the chosen threshold will do.
-        spread = bootstrap(part.score, part.label, fitted.chosen.flags(part.score), part.content, seed=seed)
-        found |= {"auroc_low": spread.auroc.low, "auroc_high": spread.auroc.high}
-        found |= {
-            "average_precision_low": spread.average_precision.low,
-            "average_precision_high": spread.average_precision.high,
-        }
-    return found
+def _write(run: Path, folder: Path, table: ScoreTable, rule: Rule) -> tuple[dict, Fitted]:
+    """Evaluate the table and write the results; what training measured is taken over from the run's own metrics."""
+    before = json.loads((run / runs.METRICS).read_text())
+    split_digest = json.loads((run / runs.SPLIT).read_text())["digest"]
+    fitted = fit_thresholds(table, rule, split_digest)
+    metrics = {**before, **evaluate(table, fitted, seed=before["seed"])}
+    write_results(folder, metrics, table, fitted)
+    return metrics, fitted
 
 
-def _at(part: ScoreTable, threshold: Threshold | str, seed: int) -> dict[str, Any]:
-    """One row of the table: the figures at a threshold, or None throughout with the reason why there is none."""
-    if isinstance(threshold, str):
-        return {**dict.fromkeys(_ROW), "reason": threshold}
-    row: dict[str, Any] = dict.fromkeys(_ROW)
-    row |= {"threshold": threshold.value, "fitted_on": threshold.fitted_on_words}
-    flags = threshold.flags(part.score)
-    counts = Confusion.from_flags(flags, part.label)
-    row |= {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn}
-    if not part.label.any():
-        return {**row, "reason": "no anomalous test image"}
-    row |= {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}
-    if counts.precision is None:
-        row["reason"] = "nothing is flagged, so there is no precision"
-    spread = bootstrap(part.score, part.label, flags, part.content, seed=seed)
-    for name in ("f1", "precision", "recall"):
-        interval = getattr(spread, name)
-        if interval is not None:
-            row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return row
+def _check_same_photos(run: Path, data: DiceDataModule) -> None:
+    expected = json.loads((run / runs.SPLIT).read_text())["digest"]
+    if data.photos.split.digest != expected:
+        raise AnodiceError(
+            f"expected the photos that {run} was trained on (split {expected}), but those in {data.photos.walked.root} "
+            f"give the split {data.photos.split.digest}; bring the photos back as they were, or train a new run."
+        )
 
 
-_ROW = (
-    *("threshold", "f1", "f1_low", "f1_high", "precision", "precision_low", "precision_high"),
-    *("recall", "recall_low", "recall_high", "tp", "fp", "fn", "tn", "fitted_on"),
-)
-
-
-def _order(names: list[str]) -> list[str]:
-    """The rows as they are shown: any other rule the user chose first, then the four that always stand there."""
-    always = ["f1_max", "normals_only", "oracle", "flag_everything"]
-    return [name for name in names if name not in always] + always
-
-
-def _false_alarms(part: ScoreTable, verdicts: np.ndarray, chosen: np.ndarray) -> dict[str, int]:
-    normals = chosen & ~part.label
-    return {"normals": int(normals.sum()), "false_alarms": int((verdicts & normals).sum())}
-
-
-def _by_session(part: ScoreTable, verdicts: np.ndarray, chosen: np.ndarray) -> dict[str, int]:
-    anomalies = chosen & part.label
-    found = {"anomalies": int(anomalies.sum()), "misses": int((~verdicts & anomalies).sum())}
-    return {**_false_alarms(part, verdicts, chosen), **found}
+def _device(accelerator: str) -> torch.device:
+    """Where the trainer of this config would put the detector."""
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda")
+    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")

@@ -32,6 +32,10 @@ class RunFolderLogger(TensorBoardLogger):
     def __init__(self, *, save_dir: str) -> None:
         super().__init__(save_dir=save_dir, name="", version="", default_hp_metric=False)
 
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Without the `epoch` that Lightning adds to everything: a curve that tells nothing."""
+        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
+
     def save(self) -> None:
         """Without the parent's `hparams.yaml`: `config.yaml` tells it all."""
         self.experiment.flush()
@@ -100,11 +104,28 @@ def sample_panels(detector: Detector, data: DiceDataModule, sample: list[int]) -
 def write_hparams(writer: SummaryWriter, config: Mapping[str, Any], metrics: dict[str, Any]) -> None:
     """Hyper-parameters with the final figures, so that the runs of a sweep compare in TensorBoard's HPARAMS tab."""
     figures = final_figures(metrics)
-    plain = {name: value for name, value in flatten(config).items() if isinstance(value, bool | int | float | str)}
-    for summary in hparams(plain, figures):
+    for summary in hparams(_told_apart(config), figures):
         writer.file_writer.add_summary(summary)
     for name, value in figures.items():
         writer.add_scalar(name, value, global_step=0)
+
+
+def _told_apart(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells runs apart: names, seed, and the numbers of the detector, its data and its training."""
+    chosen = {
+        name: config[name] for name in ("name", "seed", "data", "augmentation", "score", "threshold", "optimizer")
+    }
+    chosen["model"] = {key: value for key, value in config["model"].items() if key not in ("score", "optimizer")}
+    chosen["trainer"] = {key: config["trainer"][key] for key in ("max_epochs", "precision")}
+    left_out = ("_partial_", "cache_dir", "data.seed", "data.augmentation", ".image_size", ".in_channels")
+    flat = {name: value for name, value in flatten(chosen).items() if isinstance(value, bool | int | float | str)}
+    kept = {name: value for name, value in flat.items() if not name.endswith(left_out) or name.startswith("data.im")}
+    return {name.removesuffix("._target_"): _short(value) for name, value in kept.items()}
+
+
+def _short(value: Any) -> Any:
+    """A class or function by its last name; anything else as it is."""
+    return value.rpartition(".")[2] if isinstance(value, str) and value.startswith("anodice.") else value
 
 
 def final_figures(metrics: dict[str, Any]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from anodice.callbacks import Throughput, check_monitor
 from anodice.data.datamodule import DiceDataModule, describe
 from anodice.data.split import write_split
 from anodice.errors import AnodiceError
-from anodice.evaluation import Fitted, evaluate, fit_thresholds
 from anodice.figures.curves import precision_recall, score_histogram
 from anodice.inference import image_batches, score_records
 from anodice.metrics import report
 from anodice.models.detector import Detector
 from anodice.scores import ScoreTable, score_table, write_scores
 from anodice.tensorboard import fixed_sample, sample_panels, write_hparams, writer_of
+from anodice.thresholds.rules import Rule
+from anodice.verdicts import Fitted, evaluate, fit_thresholds
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +37,15 @@ def train(config: DictConfig) -> float | None:
     Returns:
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
-    if not isinstance(config.seed, int) or config.seed < 0:
-        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
     run = Path(HydraConfig.get().runtime.output_dir)
-    config = _config_to_run(config, run)
-    _quieten()
-    pl.seed_everything(config.seed, verbose=False)
-    rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
-    data: DiceDataModule = instantiate(config.data)
-    log.info(describe(data.photos))
-    _check_both_classes(rule.name, data)
-    log.info(detector.describe())
-    trainer = _trainer(config, run)
-    check_monitor(trainer.callbacks, detector.loss_names, labelled=_counts(data)[1] > 0)
-
+    try:
+        config = _config_to_run(config, run)
+        rule, detector, data, trainer = _prepare(config, run)
+    except Exception:
+        _remove_unused(run)
+        raise
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
-    log.info("run folder %s", run)
+    log.info("run folder %s", _shown(run))
     resume = run / runs.LAST if config.resume is not None else None
     trainer.fit(detector, datamodule=data, ckpt_path=resume, weights_only=True)
     _load_best(run, trainer, detector, data)
@@ -67,8 +62,31 @@ def train(config: DictConfig) -> float | None:
     write_results(run, metrics, table, fitted)
     _draw(run, trainer, detector, data, table, fitted, metrics, config)
     log.info("\n%s", summary(metrics, fitted))
-    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", run, config.paths.log_dir)
+    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", _shown(run), config.paths.log_dir)
     return metrics["validation"][config.optimized_metric]
+
+
+def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
+    """Make everything and check it: whatever is wrong shows before the first batch."""
+    if not isinstance(config.seed, int) or config.seed < 0:
+        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
+    _quieten()
+    pl.seed_everything(config.seed, verbose=False)
+    rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
+    data: DiceDataModule = instantiate(config.data)
+    log.info(describe(data.photos))
+    _check_both_classes(rule.name, data)
+    log.info(detector.describe())
+    trainer = _trainer(config, run)
+    check_monitor(trainer.callbacks, detector.loss_names, labelled=_counts(data)[1] > 0)
+    return rule, detector, data, trainer
+
+
+def _remove_unused(run: Path) -> None:
+    """Take away the folder of a training that never began, unless somebody else has put something into it."""
+    files = list(run.iterdir())
+    if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
@@ -140,11 +158,12 @@ def _fastest_precision(accelerator: str) -> str:
 
 
 def _quieten() -> None:
-    """Leave out what Lightning says of choices that are ours: the batches need no workers, one GPU is enough."""
+    """Leave out what Lightning says of choices that are ours, such as that the batches need no workers."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
 
 
 def _check_both_classes(rule: str, data: DiceDataModule) -> None:
@@ -190,7 +209,12 @@ def load_weights(detector: Detector, checkpoint: Path) -> None:
     """Load the weights and the calibration of a checkpoint."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     detector.load_state_dict(state["state_dict"])
-    log.info("%s: epoch %d, step %d", checkpoint, state["epoch"] + 1, state["global_step"])
+    log.info("%s: epoch %d, step %d", _shown(checkpoint), state["epoch"] + 1, state["global_step"])
+
+
+def _shown(path: Path) -> Path:
+    """A path as people read it: relative where it lies below the working directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _draw(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anodice.data.records import Record
 
@@ -60,7 +60,7 @@ def cached_images(
     if folder.exists():
         try:
             return _load(folder, len(records))
-        except (OSError, ValueError, KeyError) as damage:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as damage:
             log.warning("the image cache %s is damaged (%s); it is built anew", folder, damage)
             _discard(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,9 @@ def _build(folder: Path, root: Path, records: Sequence[Record], image_size: int,
     def work(index: int) -> tuple[str, tuple[int, int], bool, str]:
         try:
             decoded = decode(root / records[index].path, image_size=image_size, in_channels=in_channels)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UnidentifiedImageError:  # its message holds the absolute path, which is not for the cache
+            return "", (0, 0), False, "cannot be decoded (cannot identify image file)"
+        except Exception as error:  # Pillow's readers raise all sorts of errors on broken files
             return "", (0, 0), False, f"cannot be decoded ({str(error).split(':')[0]})"
         pixels[index] = decoded[0]
         return *decoded[1:], ""

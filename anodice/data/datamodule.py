@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from anodice.data.audit import Audit, audit
 from anodice.data.cache import CachedImages, cached_images
-from anodice.data.records import LAYOUTS, Record, Walk, walk
+from anodice.data.records import ANOMALIES, LAYOUTS, Record, Walk, walk
 from anodice.data.split import Split, make_split
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError, unknown
@@ -226,19 +226,32 @@ def describe(photos: Photos) -> str:
 def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: int) -> Iterator[str]:
     """Sentences on what a person may not expect of their photos."""
     for folder in walked.empty:
-        yield f"{folder} holds no photo; that class is not in the {folder.split('/')[0]}."
+        yield f"{folder} holds no photo: {_consequence(walked, folder)}."
     decoded = [i for i in range(len(walked.records)) if i not in cached.undecodable]
     common = Counter(cached.sizes[i] for i in decoded).most_common(1)[0][0]
     odd = [i for i in decoded if cached.sizes[i] != common]
     if odd:
         width, height = cached.sizes[odd[0]]
         yield (
-            f"{len(odd)} of {len(decoded)} photos are not {common[0]}x{common[1]} as most are, such as "
+            f"{_photos(len(odd))} not {common[0]}x{common[1]} as most are, such as "
             f"{walked.records[odd[0]].path} ({width}x{height}); every photo is resized to {image_size}x{image_size}."
         )
     coloured = [i for i in decoded if cached.colour[i]]
     if coloured and in_channels == 1:
         yield (
-            f"{len(coloured)} photos are in colour, such as {walked.records[coloured[0]].path}; they are turned to "
+            f"{_photos(len(coloured))} in colour, such as {walked.records[coloured[0]].path}; turned to "
             f"grey (data.in_channels=3 keeps the colour)."
         )
+
+
+def _consequence(walked: Walk, folder: str) -> str:
+    split, class_name = folder.split("/")
+    if split == walked.layout.splits["test"]:
+        return "the figures say nothing of that class"
+    if class_name == ANOMALIES:
+        return "only thresholds from normal photos alone can be fitted"
+    return "the detector does not get to know that class, and its photos will look anomalous"
+
+
+def _photos(count: int) -> str:
+    return "1 photo is" if count == 1 else f"{count} photos are"

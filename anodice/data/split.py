@@ -46,7 +46,7 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, seed: i
     anomalous are used neither for fitting nor for validation.
 
     Raises:
-        AnodiceError: the fraction is not inside (0, 1), or a class has a single distinct photo.
+        AnodiceError: the fraction is not inside (0, 1), a class has a single distinct photo, or no normal one is left.
     """
     if not 0 < validation_fraction < 1:
         raise AnodiceError(
@@ -67,6 +67,11 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, seed: i
         held_out, rest = _hold_out(class_name, by_class[class_name], validation_fraction, seed)
         validation += held_out
         fit += rest
+    if not fit:
+        raise AnodiceError(
+            "expected normal training photos that can be decoded and are not filed as anomalous as well, found none "
+            f"among {len(records)} decoded photos; check the files in the class folders of the training folder."
+        )
     validation += anomalies
     test = [i for i, r in enumerate(records) if r.split == "test"]
     in_training = {r.content for r in records if r.split == "train"}

@@ -94,6 +94,11 @@ class ReconstructionDetector(Detector):
         in_channels: int,
     ) -> None:
         super().__init__(image_size=image_size, in_channels=in_channels)
+        pixels = in_channels * image_size**2
+        if not 0 < network.code < pixels:
+            raise AnodiceError(
+                f"expected model.code between 1 and {pixels - 1}, fewer numbers than the image has, got {network.code}."
+            )
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(memory_format=self.memory_format)
         self.score = score

@@ -38,9 +38,9 @@ def test_precision_recall_passes_through_the_thresholds_point():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("reconstructs", [True, False])
-def test_panels_have_a_column_per_image_on_one_colour_scale(channels, reconstructs):
+def test_panels_have_a_row_per_image_on_one_colour_scale(channels, reconstructs):
     images, maps = np.random.default_rng(0).random((3, channels, 8, 8)), np.zeros((3, 1, 8, 8))
     figure = panels(images, images if reconstructs else None, maps, ["a", "b", "c"], scale=(0.0, 2.0))
-    rows = 3 if reconstructs else 2
-    assert len(figure.axes) == 3 * rows + 1
-    assert {axis.images[0].get_clim() for axis in figure.axes[3 * (rows - 1) : 3 * rows]} == {(0.0, 2.0)}
+    columns = 3 if reconstructs else 2
+    assert len(figure.axes) == 3 * columns + 1
+    assert {axis.images[0].get_clim() for axis in figure.axes[columns - 1 : 3 * columns : columns]} == {(0.0, 2.0)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from anodice.evaluation import evaluate, fit_thresholds
 from anodice.metrics import report
 from anodice.thresholds.rules import F1Max
-from tests.test_evaluation import made_up
+from anodice.verdicts import evaluate, fit_thresholds
+from tests.test_verdicts import made_up
 
 
 def metrics(**options: int) -> dict:

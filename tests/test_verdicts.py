@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from anodice.errors import AnodiceError
-from anodice.evaluation import evaluate, fit_thresholds
 from anodice.metrics.sweep import sweep
 from anodice.scores import ScoreTable, read_scores, write_scores
 from anodice.thresholds.rules import F1Max, Manual, NormalsOnly, RecallAt
+from anodice.verdicts import evaluate, fit_thresholds
 
 
 def made_up(normals: int = 60, anomalies: int = 20, *, leaked: int = 10, gap: float = 2.0) -> ScoreTable:

@@ -1,0 +1,54 @@
+"""The audit: copies, leaks into the test photos, photos with two labels, and the sentence on them."""
+
+from __future__ import annotations
+
+from anodice.data.audit import audit
+from anodice.data.records import Record
+
+
+def _records(*photos):
+    """Records from `split/class/name content`."""
+    records = []
+    for path, content in (photo.split() for photo in photos):
+        split, class_name, _ = path.split("/")
+        records.append(Record(path, split, class_name, None, "s", "", content))
+    return records
+
+
+def test_every_training_copy_after_the_first_is_named():
+    found = audit(_records("train/00/a A", "train/00/b A", "train/01/c A", "train/01/d D"))
+    assert found.training_copies == ("train/00/b", "train/01/c")
+    assert found.training == 4
+
+
+def test_copies_among_the_test_photos_are_named():
+    found = audit(_records("train/00/a A", "test/00/b B", "test/00/c B"))
+    assert (found.test_copies, found.test) == (("test/00/c",), 2)
+    assert found.training_copies == ()
+
+
+def test_test_photos_that_are_in_the_training_folder_leaked():
+    found = audit(_records("train/00/a A", "train/ano/x X", "test/00/b A", "test/ano/y X", "test/00/c C"))
+    assert found.leaked == ("test/00/b", "test/ano/y")
+
+
+def test_photos_filed_as_normal_and_as_anomalous_conflict():
+    found = audit(_records("train/00/a A", "train/ano/x A", "test/ano/y C", "test/01/c C", "train/ano/z Z"))
+    assert found.conflicts == (("train/00/a", "train/ano/x"), ("test/01/c", "test/ano/y"))
+
+
+def test_two_normal_classes_are_no_conflict():
+    assert audit(_records("train/00/a A", "train/01/b A")).conflicts == ()
+
+
+def test_sentence_tells_the_counts():
+    sentence = audit(_records("train/00/a A", "train/00/b A", "train/00/c C", "test/00/d C", "test/00/e E")).sentence()
+    assert "1 of 3 training photos are exact copies" in sentence
+    assert "1 of 2 test photos are copies of training photos" in sentence
+    assert "anomalous" not in sentence
+
+
+def test_sentence_names_a_conflict():
+    sentence = audit(_records("train/00/a A", "train/ano/x A")).sentence()
+    assert "filed as normal and as anomalous" in sentence
+    assert "train/00/a and train/ano/x" in sentence

@@ -1,0 +1,325 @@
+"""The data module: batches, their order, where augmentation goes, what it tells and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from torch import nn
+
+from anodice.data.datamodule import describe
+from anodice.errors import AnodiceError
+
+
+def _batches(module, loader):
+    """The batches of a loader as a detector gets them outside training."""
+    return [module.on_after_batch_transfer(batch, 0) for batch in loader]
+
+
+def _order(module, epoch=0):
+    """The record indices of each training batch of an epoch."""
+    loader = module.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return [batch["index"].tolist() for batch in loader]
+
+
+class _Listener(pl.LightningModule):
+    """Learns nothing, notes the batches that it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.trained, self.validated = [], []
+
+    def training_step(self, batch):
+        self.trained.append(batch)
+        return self.weight * 0
+
+    def validation_step(self, batch):
+        self.validated.append(batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class _Blacken(nn.Module):
+    """An augmentation that nobody can miss."""
+
+    def forward(self, images):
+        return torch.zeros_like(images)
+
+
+def _fit(module, tmp_path, epochs=1, resume=None):
+    """Train for nothing; the checkpoint of the end is `end.ckpt`."""
+    listener = _Listener()
+    off = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = pl.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=tmp_path, num_sanity_val_steps=0, **off)
+    trainer.fit(listener, datamodule=module, ckpt_path=resume)
+    trainer.save_checkpoint(tmp_path / "end.ckpt")
+    return listener
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_in_a_batch(data_module, dice_root, channels):
+    module = data_module(dice_root, image_size=32, in_channels=channels)
+    batch = _batches(module, module.train_dataloader())[0]
+    assert set(batch) == {"image", "label", "face", "index"}
+    assert (batch["image"].shape, batch["image"].dtype) == ((8, channels, 32, 32), torch.float32)
+    assert 0 <= batch["image"].amin() < 0.5 < batch["image"].amax() <= 1
+    assert {name: (batch[name].shape, batch[name].dtype) for name in ("label", "face", "index")} == {
+        "label": ((8,), torch.bool),
+        "face": ((8,), torch.int64),
+        "index": ((8,), torch.int64),
+    }
+
+
+def test_labels_and_faces_are_those_of_the_records(data_module, dice_root):
+    module = data_module(dice_root)
+    for batch in module.val_dataloader():
+        records = [module.photos.records[i] for i in batch["index"]]
+        assert batch["label"].tolist() == [r.anomalous for r in records]
+        assert batch["face"].tolist() == [-1 if r.anomalous else r.face for r in records]
+
+
+def test_images_are_the_photos_of_their_records(data_module, dice_root):
+    module = data_module(dice_root)
+    for batch in _batches(module, module.evaluation_loader(module.photos.split.test)):
+        for image, index in zip(batch["image"], batch["index"].tolist(), strict=True):
+            photo = np.asarray(Image.open(dice_root / module.photos.records[index].path))
+            np.testing.assert_array_equal((image[0] * 255).round().numpy(), photo)
+
+
+def test_images_stay_with_their_records_when_a_photo_is_undecodable(data_module, writable_dice):
+    (writable_dice / "train_set" / "00" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n junk")
+    module = data_module(writable_dice)
+    last = len(module.photos.records) - 1
+    photo = np.asarray(Image.open(writable_dice / module.photos.records[last].path))
+    (batch,) = module.evaluation_loader([last])
+    np.testing.assert_array_equal(batch["image"][0, ..., 0].numpy(), photo)
+
+
+def test_loaders_serve_their_part_of_the_split(data_module, dice_root):
+    module = data_module(dice_root, batch_size=1)
+    split = module.photos.split
+    normals = [i for i in split.validation if not module.photos.records[i].anomalous]
+    assert sorted(i for batch in _order(module) for i in batch) == list(split.fit)
+    assert [batch["index"].item() for batch in module.val_dataloader()] == list(split.validation)
+    assert [batch["index"].item() for batch in module.calibration_dataloader()] == normals
+
+
+def test_evaluation_keeps_the_given_order_and_every_image(data_module, dice_root):
+    indices = [5, 80, 3, 4, 41, 0, 17, 99, 2, 2]
+    batches = list(data_module(dice_root, batch_size=4).evaluation_loader(indices))
+    assert [batch["index"].tolist() for batch in batches] == [[5, 80, 3, 4], [41, 0, 17, 99], [2, 2]]
+
+
+def test_evaluation_of_nothing_has_no_batch(data_module, dice_root):
+    assert list(data_module(dice_root).evaluation_loader([])) == []
+
+
+@pytest.mark.parametrize("name", ["image_size", "batch_size", "steps_per_epoch"])
+@pytest.mark.parametrize("value", [0, -8, 2.5, "64"])
+def test_numbers_below_one_or_not_whole_are_refused(data_module, tmp_path, name, value):
+    with pytest.raises(AnodiceError, match=rf"expected data.{name} to be a whole number of at least 1, got {value!r}"):
+        data_module(tmp_path, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["image_size", "batch_size"])
+def test_only_the_steps_may_be_none(data_module, tmp_path, name):
+    with pytest.raises(AnodiceError, match=f"data.{name} .* got None"):
+        data_module(tmp_path, **{name: None})
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4])
+def test_other_channels_than_grey_and_rgb_are_refused(data_module, tmp_path, channels):
+    with pytest.raises(AnodiceError, match=rf"data.in_channels 1 \(grey\) or 3 \(RGB\), got {channels}"):
+        data_module(tmp_path, in_channels=channels)
+
+
+def test_an_unknown_layout_names_the_nearest(data_module, tmp_path):
+    with pytest.raises(AnodiceError, match=r"no layout 'dice-11'; did you mean 'dice11'\?"):
+        data_module(tmp_path, layout="dice-11")
+
+
+def test_photos_are_read_at_first_use(data_module, tmp_path):
+    module = data_module(tmp_path / "missing")
+    with pytest.raises(AnodiceError, match="does not exist"):
+        module.setup("fit")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_seed_trains_in_the_same_order(data_module, dice_root, seed):
+    assert _order(data_module(dice_root, seed=seed)) == _order(data_module(dice_root, seed=seed))
+
+
+def test_every_seed_trains_in_an_order_of_its_own(data_module, dice_root):
+    def positions(seed):
+        module = data_module(dice_root, seed=seed)
+        return tuple(module.photos.split.fit.index(i) for batch in _order(module) for i in batch)
+
+    assert len({positions(seed) for seed in range(8)}) == 8
+
+
+def test_each_epoch_has_an_order_of_its_own(data_module, dice_root):
+    module = data_module(dice_root)
+    assert _order(module, epoch=0) != _order(module, epoch=1)
+
+
+@pytest.mark.parametrize("batch_size", [4, 11, 44])
+def test_a_pass_shows_each_image_once(data_module, dice_root, batch_size):
+    module = data_module(dice_root, batch_size=batch_size)  # 44 images to fit
+    for epoch in range(3):
+        order = _order(module, epoch)
+        assert {len(batch) for batch in order} == {batch_size}
+        assert sorted(i for batch in order for i in batch) == list(module.photos.split.fit)
+
+
+def test_the_incomplete_batch_of_a_pass_is_left_out(data_module, dice_root):
+    order = _order(data_module(dice_root, batch_size=8))
+    assert [len(batch) for batch in order] == [8] * 5
+    assert len({i for batch in order for i in batch}) == 40
+
+
+def test_a_batch_larger_than_the_data_holds_all_of_it(data_module, dice_root):
+    assert [len(batch) for batch in _order(data_module(dice_root, batch_size=1000))] == [44]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 14])
+def test_the_number_of_steps_is_the_users(data_module, dice_root, steps):
+    module = data_module(dice_root, steps_per_epoch=steps)
+    assert len(_order(module)) == len(module.train_dataloader()) == steps
+
+
+def test_short_epochs_go_on_through_the_pass(data_module, dice_root):
+    module = data_module(dice_root, batch_size=4, steps_per_epoch=3)  # 11 batches a pass
+    stream = [batch for epoch in range(11) for batch in _order(module, epoch)]
+    for k in range(3):
+        one_pass = stream[11 * k : 11 * (k + 1)]
+        assert sorted(i for batch in one_pass for i in batch) == list(module.photos.split.fit)
+
+
+def test_a_long_epoch_is_several_short_ones(data_module, dice_root):
+    short, long = data_module(dice_root, steps_per_epoch=4), data_module(dice_root, steps_per_epoch=12)
+    assert _order(long, epoch=1) == [batch for epoch in (3, 4, 5) for batch in _order(short, epoch)]
+
+
+def test_resuming_gives_the_batches_of_running_through(data_module, dice_root, tmp_path):
+    def module():
+        return data_module(dice_root, steps_per_epoch=3)
+
+    through = _fit(module(), tmp_path, epochs=5).trained
+    stopped = _fit(module(), tmp_path, epochs=2).trained
+    resumed = _fit(module(), tmp_path, epochs=5, resume=tmp_path / "end.ckpt").trained
+    assert [b["index"].tolist() for b in (*stopped, *resumed)] == [b["index"].tolist() for b in through]
+    assert len(through) == 15
+
+
+def test_augmentation_is_for_training_only(data_module, dice_root, tmp_path):
+    module = data_module(dice_root, augmentation=_Blacken())
+    seen = _fit(module, tmp_path)
+    assert all(batch["image"].amax() == 0 for batch in seen.trained)
+    assert all(batch["image"].amax() > 0.5 for batch in seen.validated)
+    assert all(batch["image"].amax() > 0.5 for batch in _batches(module, module.calibration_dataloader()))
+
+
+def test_without_augmentation_training_sees_the_photos(data_module, dice_root, tmp_path):
+    module = data_module(dice_root)
+    first = _fit(module, tmp_path).trained[0]
+    (again,) = _batches(module, module.evaluation_loader(first["index"].tolist()))
+    assert torch.equal(first["image"], again["image"])
+
+
+def test_description_is_a_table_of_parts_and_classes(data_module, dice_root):
+    lines = describe(data_module(dice_root).photos).splitlines()
+    assert lines[0] == f"photos under {dice_root}"
+    table = [line.split() for line in lines[1:5]]
+    classes = [f"{k:02d}" for k in range(11)]
+    assert table == [
+        [*classes, "ano", "total"],
+        ["fit", *["4"] * 11, "0", "44"],
+        ["validation", *["2"] * 11, "12", "34"],
+        ["test", *["2"] * 11, "8", "30"],
+    ]
+    assert lines[5] == "  skipped: no file"
+    assert lines[6].startswith("audit: 0 of 78 training photos are exact copies")
+
+
+def test_description_tells_how_many_files_were_skipped_and_why(data_module, writable_dice):
+    folder = writable_dice / "train_set" / "03"
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "._a.png").write_bytes(b"x")
+    (folder / "notes.png").write_text("not a photo")
+    (folder / "broken.png").write_bytes(next(folder.glob("1*.png")).read_bytes()[:900])
+    text = describe(data_module(writable_dice).photos)
+    assert "skipped: 2 x hidden file, such as train_set/03/.DS_Store" in text
+    assert "skipped: 1 x not an image (expected JPEG, PNG, BMP, TIFF, WEBP), such as train_set/03/notes.png" in text
+    assert "skipped: 1 x cannot be decoded (" in text
+    assert "such as train_set/03/broken.png" in text
+
+
+def test_copies_and_leaks_are_in_the_description(data_module, writable_dice):
+    photo = next((writable_dice / "train_set" / "05").iterdir())
+    shutil.copy(photo, photo.with_name("copy.png"))
+    shutil.copy(photo, writable_dice / "test_set" / "05" / "leak.png")
+    module = data_module(writable_dice)
+    assert "1 of 79 training photos are exact copies" in describe(module.photos)
+    assert [module.photos.records[i].path for i in module.photos.split.leaked] == ["test_set/05/leak.png"]
+
+
+def _colour(image):
+    return Image.merge("RGB", [image, image.rotate(90), image])
+
+
+def test_colour_turned_to_grey_is_told(data_module, writable_dice, caplog):
+    path = next((writable_dice / "train_set" / "02").iterdir())
+    _colour(Image.open(path)).save(path)
+    data_module(writable_dice).setup("fit")
+    assert f"1 photo is in colour, such as train_set/02/{path.name};" in caplog.text
+    assert "data.in_channels=3 keeps the colour" in caplog.text
+
+
+def test_colour_that_is_kept_needs_no_word(data_module, writable_dice, caplog):
+    path = next((writable_dice / "train_set" / "02").iterdir())
+    _colour(Image.open(path)).save(path)
+    data_module(writable_dice, in_channels=3).setup("fit")
+    assert caplog.text == ""
+
+
+def test_a_photo_of_another_size_is_told(data_module, writable_dice, caplog):
+    path = next((writable_dice / "train_set" / "02").iterdir())
+    Image.open(path).resize((100, 100)).save(path)
+    data_module(writable_dice).setup("fit")
+    assert f"1 photo is not 64x64 as most are, such as train_set/02/{path.name} (100x100)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("folder", "consequence"),
+    [
+        ("train_set/06", "does not get to know that class"),
+        ("train_set/ano", "only thresholds from normal photos"),
+        ("test_set/06", "say nothing of that class"),
+    ],
+)
+def test_an_empty_class_folder_is_told_with_its_consequence(data_module, writable_dice, caplog, folder, consequence):
+    for path in (writable_dice / folder).iterdir():
+        path.unlink()
+    data_module(writable_dice).setup("fit")
+    (sentence,) = caplog.messages
+    assert sentence.startswith(f"{folder} holds no photo")
+    assert consequence in sentence
+
+
+def test_photos_as_expected_need_no_word(data_module, dice_root, caplog):
+    data_module(dice_root).setup("fit")
+    assert caplog.text == ""
+
+
+def test_photos_none_of_which_can_be_decoded_are_refused(data_module, writable_dice):
+    for path in writable_dice.rglob("*_set/*/*.png"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(AnodiceError, match="expected normal training photos"):
+        data_module(writable_dice).setup("fit")

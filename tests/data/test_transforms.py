@@ -1,0 +1,113 @@
+"""The two transforms: photos to images for everyone, augmentation for training alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from anodice.data.transforms import Augmentation, EvaluationTransform
+
+NONE = {"brightness": 0.0, "contrast": 0.0, "shift": 0.0, "rotation": 0.0}
+ALL = {"brightness": 0.2, "contrast": 0.3, "shift": 4.0, "rotation": 10.0}
+
+
+def _images(count=4, channels=1, size=32):
+    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def _augment(images, **changes):
+    return Augmentation(**(NONE | changes))(images)
+
+
+def _centre_of_mass(image):
+    """Column and row of the mean bright pixel."""
+    axis = torch.arange(image.shape[-1], dtype=torch.float32)
+    return (image.sum((0, 1)) @ axis / image.sum()).item(), (image.sum((0, 2)) @ axis / image.sum()).item()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_photos_become_images_between_zero_and_one(channels):
+    photos = torch.randint(0, 256, (2, 4, 6, channels), dtype=torch.uint8)
+    images = EvaluationTransform()(photos)
+    assert (images.shape, images.dtype) == ((2, channels, 4, 6), torch.float32)
+    torch.testing.assert_close(images[1, 0, 2, 3], photos[1, 2, 3, 0] / 255)
+
+
+def test_black_is_zero_and_white_is_one():
+    photos = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1)
+    assert EvaluationTransform()(photos).flatten().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_augmentation_keeps_shape_type_and_range(channels):
+    images = _images(channels=channels)
+    augmented = _augment(images, **ALL)
+    assert (augmented.shape, augmented.dtype) == (images.shape, images.dtype)
+    assert 0 <= augmented.amin() <= augmented.amax() <= 1
+
+
+def test_augmentation_of_zero_is_the_identity():
+    images = _images()
+    torch.testing.assert_close(_augment(images), images, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_kind_of_augmentation_draws_for_each_image(name):
+    images = _images(count=1).expand(5, -1, -1, -1)
+    augmented = _augment(images, **{name: ALL[name]})
+    assert len({tuple(image.flatten().tolist()) for image in augmented}) == 5
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_augmentation_follows_the_seed_of_torch(name):
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(_augment(_images(), **{name: ALL[name]}))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_augmentation_leaves_its_input_alone():
+    images = _images()
+    before = images.clone()
+    _augment(images, **ALL)
+    assert torch.equal(images, before)
+
+
+def test_brightness_adds_at_most_so_many_grey_levels():
+    grey = torch.full((200, 1, 4, 4), 0.5)
+    change = _augment(grey, brightness=0.1)[:, 0, 0, 0] - 0.5
+    assert 0.09 < change.amax() <= 0.1 + 1e-6
+    assert -0.1 - 1e-6 <= change.amin() < -0.09
+
+
+def test_contrast_turns_about_mid_grey():
+    images = torch.tensor([0.25, 0.5, 0.75]).expand(200, 1, 1, 3)
+    dark, middle, bright = _augment(images, contrast=0.4)[:, 0, 0].unbind(1)
+    torch.testing.assert_close(middle, torch.full((200,), 0.5))
+    torch.testing.assert_close(bright - middle, middle - dark)
+    assert 0.25 * 0.6 - 1e-6 <= (bright - middle).amin() < (bright - middle).amax() <= 0.25 * 1.4 + 1e-6
+
+
+def test_shift_moves_by_at_most_so_many_pixels_along_each_axis():
+    images = torch.zeros(200, 1, 33, 33)
+    images[:, :, 16, 16] = 1
+    centres = torch.tensor([_centre_of_mass(image) for image in _augment(images, shift=5.0)])
+    distances = (centres - 16).abs().amax(0)
+    assert (distances > 4.5).all()
+    assert (distances <= 5 + 1e-3).all()
+
+
+def test_moving_brings_no_dark_edge_into_the_image():
+    white = torch.ones(8, 1, 16, 16)
+    torch.testing.assert_close(_augment(white, shift=4.0, rotation=20.0), white)
+
+
+def test_rotation_turns_about_the_centre_by_at_most_so_many_degrees():
+    images = torch.zeros(200, 1, 65, 65)
+    images[:, :, 31:34, 56:59] = 1  # 25 pixels to the right of the centre
+    x, y = torch.tensor([_centre_of_mass(image) for image in _augment(images, rotation=20.0)]).unbind(1)
+    angles = torch.rad2deg(torch.atan2(y - 32, x - 32)).abs()
+    assert 18 < angles.amax() <= 20.2
+    torch.testing.assert_close(torch.hypot(x - 32, y - 32), torch.full((200,), 25.0), rtol=0, atol=0.3)

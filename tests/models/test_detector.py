@@ -1,0 +1,208 @@
+"""The detectors: what they accept, the maps and scores they give, the weight of the KL term."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from anodice.errors import AnodiceError
+from anodice.models.conv_ae import ConvAE
+from anodice.models.optimizers import adam
+from anodice.models.vae import VAE
+from anodice.scoring.maps import L1
+from anodice.scoring.pooling import Max, Mean
+from anodice.scoring.residual import ResidualScore
+
+SIZE = 64
+
+
+def _score(image_size=SIZE, **changes):
+    settings = {"residual": L1(), "smoothing": 1.0, "normalise": False, "border_radius": 0.9, "pooling": Max()}
+    return ResidualScore(**(settings | changes), image_size=image_size)
+
+
+def _conv_ae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True):
+    torch.manual_seed(0)
+    return ConvAE(
+        code=16,
+        image_size=image_size,
+        in_channels=in_channels,
+        score=score or _score(image_size),
+        optimizer=adam,
+        channels_last=channels_last,
+    )
+
+
+def _vae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True, **changes):
+    torch.manual_seed(0)
+    return VAE(
+        **({"noise_scale": 0.02, "beta": 2.0, "warm_up_steps": 10} | changes),
+        code=16,
+        image_size=image_size,
+        in_channels=in_channels,
+        score=score or _score(image_size),
+        optimizer=adam,
+        channels_last=channels_last,
+    )
+
+
+both = pytest.mark.parametrize("make", [_conv_ae, _vae])
+
+
+def _images(count=6, channels=1, seed=1):
+    return torch.rand(count, channels, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def _at_step(detector, step, monkeypatch):
+    monkeypatch.setattr(type(detector), "global_step", step)
+    return detector
+
+
+@both
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize(("size", "cure"), [(100, "96 or 112"), (8, "16"), (129, "128 or 144")])
+def test_sizes_that_the_network_cannot_take_are_refused(make, size, cure):
+    with pytest.raises(AnodiceError, match=rf"multiple of 16 .* got {size}; set data.image_size={cure}\."):
+        make(image_size=size, score=_score())
+
+
+@both
+@pytest.mark.parametrize("shape", [(2, 3, 64, 64), (2, 1, 96, 96), (2, 1, 64, 96), (1, 64, 64)])
+def test_images_of_another_shape_are_refused(make, shape):
+    with pytest.raises(AnodiceError, match=r"expected images of shape \(N, 1, 64, 64\), got"):
+        make().eval()(torch.zeros(shape))
+
+
+@both
+@pytest.mark.parametrize("channels", [1, 3])
+@torch.no_grad()
+def test_a_detector_gives_a_map_and_a_score_for_each_image(make, channels):
+    maps, scores = make(in_channels=channels).eval()(_images(channels=channels))
+    assert (maps.shape, maps.dtype) == ((6, 1, SIZE, SIZE), torch.float32)
+    assert (scores.shape, scores.dtype) == ((6,), torch.float64)
+
+
+@both
+@torch.no_grad()
+def test_the_batch_size_does_not_change_the_scores(make):
+    detector = make().eval()
+    together = detector(_images())[1]
+    for size in (1, 4):
+        apart = torch.cat([detector(images)[1] for images in _images().split(size)])
+        torch.testing.assert_close(apart, together, rtol=0, atol=1e-5)
+
+
+@both
+@torch.no_grad()
+def test_the_memory_format_does_not_change_the_scores(make):
+    last, first = make(channels_last=True).eval(), make(channels_last=False).eval()
+    torch.testing.assert_close(last(_images())[1], first(_images())[1], rtol=0, atol=1e-5)
+
+
+@both
+@torch.no_grad()
+def test_scores_under_autocast_are_those_without(make):
+    detector = make().eval()
+    expected = detector(_images())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        maps, scores = detector(_images())
+    assert torch.equal(maps, expected[0])
+    assert torch.equal(scores, expected[1])
+
+
+@both
+@torch.no_grad()
+def test_reconstructions_stay_between_black_and_white(make):
+    detector = make().eval()
+    detector.network.decoder.convolutions[-1].weight.mul_(1000)
+    reconstructions = detector.reconstruct(_images())
+    assert (reconstructions.amin(), reconstructions.amax()) == (0, 1)
+
+
+@both
+@torch.no_grad()
+def test_shuffled_columns_change_the_score(make):
+    detector = make(score=_score(smoothing=0.0, border_radius=None, pooling=Mean())).eval()
+    columns = torch.randperm(SIZE, generator=torch.Generator().manual_seed(2))
+    difference = detector(_images())[1] - detector(_images()[..., columns])[1]
+    assert (difference.abs() > 1e-6).all()
+
+
+@both
+@torch.no_grad()
+def test_an_uncalibrated_detector_refuses_to_score(make):
+    with pytest.raises(AnodiceError, match="train the detector first"):
+        make(score=_score(normalise=True)).eval()(_images())
+
+
+@both
+@torch.no_grad()
+def test_calibrating_again_replaces_the_calibration(make):
+    detector = make(score=_score(normalise=True)).eval()
+    detector.calibrate(_images(seed=3).split(2))
+    once = detector(_images())[1]
+    detector.calibrate(_images(seed=4).split(2))
+    detector.calibrate(_images(seed=3).split(2))
+    torch.testing.assert_close(detector(_images())[1], once)
+    assert detector.score.statistics.count == 6
+
+
+@both
+@torch.no_grad()
+def test_weights_and_calibration_travel_in_the_state_dict(make):
+    detector = make(score=_score(normalise=True)).eval()
+    detector.calibrate(_images(seed=3).split(2))
+    restored = make(score=_score(normalise=True)).eval()
+    torch.nn.init.zeros_(restored.network.decoder.linear.weight)
+    restored.load_state_dict(detector.state_dict())
+    assert torch.equal(restored(_images())[1], detector(_images())[1])
+
+
+@both
+def test_description_tells_parameters_and_bottleneck(make):
+    text = make().describe()
+    assert f"{sum(p.numel() for p in make().parameters()):,} parameters" in text
+    assert "code of 16 numbers for an image of 4,096 (1 : 256)" in text
+
+
+@both
+def test_losses_are_the_logged_terms(make):
+    detector = make().eval()
+    assert tuple(detector.loss_terms(_images())) == detector.loss_names
+
+
+def _weight_of_kl(detector):
+    torch.nn.init.constant_(detector.network.encoder.linear.bias, 3.0)  # far from the prior, so that it can be told
+    terms = detector.loss_terms(_images())
+    return ((terms["loss"] - terms["reconstruction"]) / terms["kl"]).item()
+
+
+@pytest.mark.parametrize(("step", "beta"), [(0, 0.0), (5, 1.0), (9, 1.8), (10, 2.0), (1000, 2.0)])
+def test_beta_rises_over_the_warm_up(monkeypatch, step, beta):
+    detector = _at_step(_vae(noise_scale=0.5), step, monkeypatch).train()
+    assert _weight_of_kl(detector) == pytest.approx(beta, abs=0.01)
+
+
+@pytest.mark.parametrize("step", [0, 5, 1000])
+def test_validation_uses_the_full_beta_at_any_step(monkeypatch, step):
+    detector = _at_step(_vae(noise_scale=0.5), step, monkeypatch).eval()
+    assert _weight_of_kl(detector) == pytest.approx(2.0, abs=0.01)
+
+
+def test_without_warm_up_beta_is_full_from_the_first_step(monkeypatch):
+    detector = _at_step(_vae(noise_scale=0.5, warm_up_steps=0), 0, monkeypatch).train()
+    assert _weight_of_kl(detector) == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beta": -1.0}, "model.beta of at least 0, got -1.0"),
+        ({"warm_up_steps": -1}, "model.warm_up_steps of at least 0, got -1"),
+        ({"noise_scale": 0}, "model.noise_scale above 0 grey levels, got 0"),
+        ({"noise_scale": -0.1}, "model.noise_scale above 0 grey levels, got -0.1"),
+    ],
+)
+def test_settings_without_meaning_are_refused(settings, message):
+    with pytest.raises(AnodiceError, match=message):
+        _vae(**settings)
