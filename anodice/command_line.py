@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
@@ -76,11 +76,12 @@ def _unknown_key(key: str, config_name: str) -> str:
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the most similar name, compared as a whole and by its last part (`epochs`: `trainer.max_epochs`)."""
+    """A hint at the most similar name, or at one whose last part is similar (`epochs`: `trainer.max_epochs`)."""
 
     def likeness(name: str) -> float:
-        pairs = ((word, name), (word.rpartition(".")[2], name.rpartition(".")[2]))
-        return max(difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs)
+        whole = SequenceMatcher(None, word, name).ratio()
+        last_parts = SequenceMatcher(None, word.rpartition(".")[2], name.rpartition(".")[2]).ratio()
+        return max(whole, 0.85 * last_parts)
 
     best = max(known, key=likeness)
     return f"; did you mean '{best}'?" if likeness(best) >= 0.6 else "."

@@ -153,8 +153,8 @@ def _resumed_config(run: Path) -> DictConfig:
 def _fastest_precision(accelerator: str) -> str:
     if accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    able = torch.cpu.get_capabilities()
-    return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else "32-true"
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    return "bf16-mixed" if any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "32-true"
 
 
 def _quieten() -> None:

@@ -52,13 +52,12 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, seed: i
         raise AnodiceError(
             f"expected data.validation_fraction between 0 and 1 (exclusive), got {validation_fraction}; 0.1 is usual."
         )
-    anomalous_contents = {r.content for r in records if r.anomalous}
-    normal_contents = {r.content for r in records if not r.anomalous}
+    left_out = {r.content for r in records if r.anomalous} & {r.content for r in records if not r.anomalous}
     by_class: dict[str, dict[str, int]] = defaultdict(dict)
     for index, record in enumerate(records):
-        other = normal_contents if record.anomalous else anomalous_contents
-        if record.split == "train" and record.content not in other:
-            by_class[record.class_name].setdefault(record.content, index)
+        if record.split == "train" and record.content not in left_out:
+            by_class[record.class_name][record.content] = index
+            left_out.add(record.content)  # further copies, in whatever class
 
     fit: list[int] = []
     validation: list[int] = []
