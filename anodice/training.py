@@ -139,9 +139,9 @@ def _resumed_config(run: Path) -> DictConfig:
     config = runs.read_config(run)
     overrides = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
     for override in overrides:
-        if not override.startswith(("trainer.", "callbacks.")):
+        if not override.startswith(("trainer.", "callbacks.", "paths.")):
             raise AnodiceError(
-                f"expected only trainer.* and callbacks.* beside resume=, got {override}; the rest comes from "
+                f"expected only trainer.*, callbacks.* and paths.* beside resume=, got {override}; the rest comes from "
                 f"{run / runs.CONFIG}. Start a new run to change it."
             )
     config = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides))
