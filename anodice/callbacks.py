@@ -89,22 +89,30 @@ class Throughput(Callback):
     """Measures the training: seconds in all, and images per second of training steps (validation left out).
 
     Attributes:
-        seconds: wall time of the whole fit.
+        seconds: wall time of the training with its validations, known when it has ended.
         images_per_second: over all training steps so far.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._images, self._stepping = 0, 0.0
-        self._fit_start = self._last = 0.0
+        self._last = 0.0
+        self._start: float | None = None
 
     @property
     def images_per_second(self) -> float | None:
         """None before the first step."""
         return self._images / self._stepping if self._stepping > 0 else None
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._fit_start = time.perf_counter()
+    def state_dict(self) -> dict[str, float]:
+        """For the checkpoint: a resumed training counts on."""
+        return {"seconds": self._seconds_now(), "images": self._images, "stepping": self._stepping}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self.seconds, self._images, self._stepping = (state_dict[name] for name in ("seconds", "images", "stepping"))
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last = time.perf_counter()
@@ -122,8 +130,11 @@ class Throughput(Callback):
         if self.images_per_second is not None and trainer.logger is not None:
             trainer.logger.log_metrics({"train/images_per_second": self.images_per_second}, step=trainer.global_step)
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.seconds = time.perf_counter() - self._fit_start
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds, self._start = self._seconds_now(), None
+
+    def _seconds_now(self) -> float:
+        return self.seconds if self._start is None else self.seconds + time.perf_counter() - self._start
 
 
 class SeedEachEpoch(Callback):

@@ -34,7 +34,8 @@ def evaluate_runs(config: DictConfig) -> None:
     references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
     rule = None if config.get("threshold") is None else instantiate(config.threshold)
     need = runs.BEST if rule is None else runs.SCORES
-    found = [runs.find_run(str(reference), Path(config.paths.log_dir), need=need) for reference in references]
+    log_dir = Path(config.paths.log_dir)
+    found = [run for reference in references for run in runs.find_runs(str(reference), log_dir, need=need)]
     metrics = {}
     for run in found:
         results, fitted = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)

@@ -73,6 +73,15 @@ def find_run(reference: str, log_dir: Path, *, need: str = BEST) -> Path:
     raise AnodiceError(f"expected a run folder, got '{reference}', which does not exist{known}.")
 
 
+def find_runs(reference: str, log_dir: Path, *, need: str = BEST) -> list[Path]:
+    """As `find_run`; a folder of runs, such as that of a multirun, means all of them."""
+    folder = Path(reference)
+    if (folder / CONFIG).is_file():
+        return [find_run(reference, log_dir, need=need)]
+    below = sorted(path.parent for path in folder.rglob(CONFIG) if (path.parent / need).is_file())
+    return below or [find_run(reference, log_dir, need=need)]
+
+
 def read_config(run: Path) -> DictConfig:
     """The resolved config that the run was made with."""
     return OmegaConf.load(run / CONFIG)

@@ -111,21 +111,12 @@ def write_hparams(writer: SummaryWriter, config: Mapping[str, Any], metrics: dic
 
 
 def _told_apart(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells runs apart: names, seed, and the numbers of the detector, its data and its training."""
-    chosen = {
-        name: config[name] for name in ("name", "seed", "data", "augmentation", "score", "threshold", "optimizer")
-    }
-    chosen["model"] = {key: value for key, value in config["model"].items() if key not in ("score", "optimizer")}
-    chosen["trainer"] = {key: config["trainer"][key] for key in ("max_epochs", "precision")}
-    left_out = ("_partial_", "cache_dir", "data.seed", "data.augmentation", ".image_size", ".in_channels")
-    flat = {name: value for name, value in flatten(chosen).items() if isinstance(value, bool | int | float | str)}
-    kept = {name: value for name, value in flat.items() if not name.endswith(left_out) or name.startswith("data.im")}
-    return {name.removesuffix("._target_"): _short(value) for name, value in kept.items()}
-
-
-def _short(value: Any) -> Any:
-    """A class or function by its last name; anything else as it is."""
-    return value.rpartition(".")[2] if isinstance(value, str) and value.startswith("anodice.") else value
+    """What tells runs apart: the names of the options, and the numbers of the groups that they were chosen from."""
+    groups = ("seed", "data", "augmentation", "score", "threshold", "optimizer", "trainer")
+    model = {key: value for key, value in config["model"].items() if key not in ("score", "optimizer")}
+    flat = flatten({"model": model} | {group: config[group] for group in groups})
+    flat = {name: value for name, value in flat.items() if not name.startswith(("data.augmentation.", "data.root."))}
+    return dict(config["name"]) | {name: value for name, value in flat.items() if isinstance(value, int | float)}
 
 
 def final_figures(metrics: dict[str, Any]) -> dict[str, float]:

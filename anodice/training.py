@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from anodice import runs
 from anodice.callbacks import Throughput, check_monitor
-from anodice.data.datamodule import DiceDataModule, describe
+from anodice.data.datamodule import DiceDataModule
+from anodice.data.photos import describe
 from anodice.data.split import write_split
 from anodice.errors import AnodiceError
 from anodice.figures.curves import precision_recall, score_histogram
@@ -78,6 +79,11 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
     _check_both_classes(rule.name, data)
     log.info(detector.describe())
     trainer = _trainer(config, run)
+    if trainer.world_size > 1:
+        raise AnodiceError(
+            f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
+            "the others trainings of their own: dice are small."
+        )
     check_monitor(trainer.callbacks, detector.loss_names, labelled=_counts(data)[1] > 0)
     return rule, detector, data, trainer
 

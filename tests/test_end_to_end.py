@@ -205,8 +205,10 @@ def test_multirun_and_one_table_of_several_runs(dice_root, tmp_path):
         ("vae", 1),
     ]
     # Commas and equals signs in the folder names need Hydra's quotes.
-    output = call("evaluate", tmp_path, "run=[" + ",".join(f"'{r}'" for r in runs) + "]", "threshold=normals_only")
-    assert all(r.name in output for r in runs)
+    two = call("evaluate", tmp_path, f"run=['{runs[0]}','{runs[3]}']", "threshold=normals_only")
+    assert [r.name in two for r in runs] == [True, False, False, True]
+    every = call("evaluate", tmp_path, f"run={runs[0].parent}", "threshold=normals_only")
+    assert all(r.name in every for r in runs)
 
 
 def test_f1_rule_without_anomalies_is_refused_before_training(writable_dice, tmp_path):

@@ -1,11 +1,8 @@
-"""The LightningDataModule over a folder of dice photos: walk, cache, audit, split, batches."""
+"""The LightningDataModule over a folder of dice photos: it turns them into batches."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from anodice.data.audit import Audit, audit
-from anodice.data.cache import CachedImages, cached_images
-from anodice.data.records import ANOMALIES, LAYOUTS, Record, Walk, walk
-from anodice.data.split import Split, make_split
+from anodice.data.photos import Photos, read_photos
+from anodice.data.records import LAYOUTS
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError, unknown
 
-log = logging.getLogger(__name__)
-
 Batch = dict[str, Tensor]
 """`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `face` (B,) int64, -1 if unknown, `index` (B,) int64."""
-
-
-@dataclass(frozen=True)
-class Photos:
-    """The decoded photos of a folder, their audit and their split; `records` has the undecodable ones removed."""
-
-    walked: Walk
-    records: tuple[Record, ...]
-    skipped: tuple[tuple[str, str], ...]
-    rows: np.ndarray
-    pixels: np.ndarray
-    audit: Audit
-    split: Split
 
 
 class DiceDataModule(pl.LightningDataModule):
@@ -96,7 +76,15 @@ class DiceDataModule(pl.LightningDataModule):
     def photos(self) -> Photos:
         """The photos, read at the first use."""
         if self._photos is None:
-            self._photos = self._read()
+            self._photos = read_photos(
+                self.root,
+                LAYOUTS[self.layout],
+                cache_dir=self.cache_dir,
+                image_size=self.image_size,
+                in_channels=self.in_channels,
+                validation_fraction=self.validation_fraction,
+                seed=self.seed,
+            )
         return self._photos
 
     def setup(self, stage: str) -> None:
@@ -133,23 +121,6 @@ class DiceDataModule(pl.LightningDataModule):
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
             images = self.augmentation(images)
         return {**batch, "image": images}
-
-    def _read(self) -> Photos:
-        walked = walk(self.root, LAYOUTS[self.layout])
-        cached = cached_images(
-            walked.root,
-            walked.records,
-            cache_dir=self.cache_dir,
-            image_size=self.image_size,
-            in_channels=self.in_channels,
-        )
-        rows = np.array([i for i in range(len(walked.records)) if i not in cached.undecodable])
-        records = tuple(walked.records[i].with_content(cached.contents[i]) for i in rows)
-        skipped = walked.skipped + tuple((walked.records[i].path, why) for i, why in cached.undecodable.items())
-        split = make_split(records, validation_fraction=self.validation_fraction, seed=self.seed)
-        for line in _remarks(walked, cached, self.image_size, self.in_channels):
-            log.warning(line)
-        return Photos(walked, records, skipped, rows, cached.pixels, audit(records), split)
 
 
 class _PhotoDataset(Dataset):
@@ -202,56 +173,3 @@ class _EpochOrder(Sampler):
             if number != drawn:
                 order, drawn = np.random.default_rng([self.seed, number]).permutation(self.count), number
             yield order[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
-
-
-def describe(photos: Photos) -> str:
-    """What was found, for the start of a run: a table split x class x count, the skipped files, the audit."""
-    classes = photos.walked.layout.classes
-    rows = [["", *classes, "total"]]
-    for name in ("fit", "validation", "test"):
-        counts = Counter(photos.records[i].class_name for i in getattr(photos.split, name))
-        rows.append([name, *(str(counts[c]) for c in classes), str(sum(counts.values()))])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [f"photos under {photos.walked.root}"]
-    lines += ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    by_reason = Counter(reason for _, reason in photos.skipped)
-    for reason, count in by_reason.most_common():
-        example = next(path for path, why in photos.skipped if why == reason)
-        lines.append(f"  skipped: {count} x {reason}, such as {example}")
-    if not photos.skipped:
-        lines.append("  skipped: no file")
-    return "\n".join([*lines, photos.audit.sentence()])
-
-
-def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: int) -> Iterator[str]:
-    """Sentences on what a person may not expect of their photos."""
-    for folder in walked.empty:
-        yield f"{folder} holds no photo: {_consequence(walked, folder)}."
-    decoded = [i for i in range(len(walked.records)) if i not in cached.undecodable]
-    common = Counter(cached.sizes[i] for i in decoded).most_common(1)[0][0]
-    odd = [i for i in decoded if cached.sizes[i] != common]
-    if odd:
-        width, height = cached.sizes[odd[0]]
-        yield (
-            f"{_photos(len(odd))} not {common[0]}x{common[1]} as most are, such as "
-            f"{walked.records[odd[0]].path} ({width}x{height}); every photo is resized to {image_size}x{image_size}."
-        )
-    coloured = [i for i in decoded if cached.colour[i]]
-    if coloured and in_channels == 1:
-        yield (
-            f"{_photos(len(coloured))} in colour, such as {walked.records[coloured[0]].path}; turned to "
-            f"grey (data.in_channels=3 keeps the colour)."
-        )
-
-
-def _consequence(walked: Walk, folder: str) -> str:
-    split, class_name = folder.split("/")
-    if split == walked.layout.splits["test"]:
-        return "the figures say nothing of that class"
-    if class_name == ANOMALIES:
-        return "only thresholds from normal photos alone can be fitted"
-    return "the detector does not get to know that class, and its photos will look anomalous"
-
-
-def _photos(count: int) -> str:
-    return "1 photo is" if count == 1 else f"{count} photos are"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,17 +94,21 @@ class Record:
 
 @dataclass(frozen=True)
 class Walk:
-    """What a walk found: the records in a fixed order, the skipped files with their reasons, the empty folders."""
+    """What a walk found.
+
+    Attributes:
+        records: in a fixed order.
+        skipped: path and reason of each file that is no record.
+        empty: class folders without a record.
+        unread: folders within the splits that the layout does not name.
+    """
 
     root: Path
     layout: Layout
     records: tuple[Record, ...]
     skipped: tuple[tuple[str, str], ...]
     empty: tuple[str, ...]
-
-    def skipped_counts(self) -> Counter[str]:
-        """How many files were skipped, by reason."""
-        return Counter(reason for _, reason in self.skipped)
+    unread: tuple[str, ...]
 
 
 def walk(root: str | Path, layout: Layout) -> Walk:
@@ -142,7 +145,7 @@ def walk(root: str | Path, layout: Layout) -> Walk:
             f"expected normal photos under {root / layout.splits['train']}, found none in its class folders "
             f"({len(skipped)} files were skipped); the layout is {layout.tree()}."
         )
-    return Walk(root, layout, tuple(records), tuple(skipped), tuple(empty))
+    return Walk(root, layout, tuple(records), tuple(skipped), tuple(empty), _unread(root, layout))
 
 
 def session_of(file_name: str) -> str:
@@ -160,6 +163,13 @@ def _files(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         with os.scandir(folder) as entries:
             yield from sorted(Path(e.path) for e in entries if e.is_file())
+
+
+def _unread(root: Path, layout: Layout) -> tuple[str, ...]:
+    """Folders that somebody may have meant as classes."""
+    found = (path for folder in layout.splits.values() for path in sorted((root / folder).iterdir()))
+    unknown = (path for path in found if path.is_dir() and path.name not in layout.classes and not _is_hidden(path))
+    return tuple(path.relative_to(root).as_posix() for path in unknown)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from anodice.data.datamodule import describe
+from anodice.data.photos import describe
 from anodice.errors import AnodiceError
 
 

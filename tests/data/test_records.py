@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
+from collections import Counter
 
 import pytest
 from PIL import Image
@@ -60,7 +62,7 @@ def test_skipped_files_are_counted_by_reason(root):
     for name in ("a.png", "b.jpg", "c"):
         _put(root, f"test_set/05/{name}", b"")
     _put(root, "train_set/ano/.DS_Store", b"x")
-    assert walk(root, LAYOUT).skipped_counts() == {"empty file": 3, "hidden file": 1}
+    assert Counter(why for _, why in walk(root, LAYOUT).skipped) == {"empty file": 3, "hidden file": 1}
 
 
 @pytest.mark.parametrize(
@@ -174,3 +176,11 @@ def test_root_without_normal_training_photos(tmp_path):
         _put(tmp_path, name, data)
     with pytest.raises(AnodiceError, match=r"expected normal photos under .*train_set, found none .*1 files were skip"):
         walk(tmp_path, LAYOUT)
+
+
+def test_folders_that_may_be_meant_as_classes_are_named(dice_root, tmp_path):
+    root = tmp_path / "dice"
+    shutil.copytree(dice_root, root)
+    for name in ("train_set/5", "test_set/anomalies", "train_set/.cache"):
+        (root / name).mkdir()
+    assert walk(root, LAYOUT).unread == ("train_set/5", "test_set/anomalies")
