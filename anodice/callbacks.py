@@ -89,12 +89,12 @@ class Throughput(Callback):
     """Measures the training: seconds in all, and images per second of training steps (validation left out).
 
     Attributes:
-        seconds: wall time of the training with its validations, known when it has ended.
+        seconds: wall time of the training with its validations; None before it has ended.
         images_per_second: over all training steps so far.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds: float | None = None
         self._images, self._stepping = 0, 0.0
         self._last = 0.0
         self._start: float | None = None
@@ -134,7 +134,8 @@ class Throughput(Callback):
         self.seconds, self._start = self._seconds_now(), None
 
     def _seconds_now(self) -> float:
-        return self.seconds if self._start is None else self.seconds + time.perf_counter() - self._start
+        before = 0.0 if self.seconds is None else self.seconds
+        return before if self._start is None else before + time.perf_counter() - self._start
 
 
 class SeedEachEpoch(Callback):

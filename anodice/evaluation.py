@@ -13,12 +13,12 @@ from omegaconf import DictConfig, ListConfig
 from anodice import runs
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
-from anodice.inference import score_records
+from anodice.inference import load_weights, score_records
 from anodice.metrics.report import runs_table
 from anodice.models.detector import Detector
+from anodice.reports import summary, write_results
 from anodice.scores import ScoreTable, read_scores, score_table
 from anodice.thresholds.rules import Rule
-from anodice.training import load_weights, summary, write_results
 from anodice.verdicts import Fitted, evaluate, fit_thresholds
 
 log = logging.getLogger(__name__)

@@ -1,8 +1,10 @@
-"""Scoring records with a detector: one plain loop, the same in training, after training and in evaluate.py."""
+"""Loading a detector's weights and scoring records with it: one plain loop, the same in every command."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +13,9 @@ from torch.utils.data import DataLoader
 
 from anodice.data.datamodule import DiceDataModule
 from anodice.models.detector import Detector
+from anodice.runs import readable
+
+log = logging.getLogger(__name__)
 
 
 def image_batches(data: DiceDataModule, loader: DataLoader, device: torch.device) -> Iterator[Tensor]:
@@ -26,3 +31,10 @@ def score_records(detector: Detector, data: DiceDataModule, indices: Sequence[in
     loader = data.evaluation_loader(list(indices))
     scores = [detector(images)[1].cpu() for images in image_batches(data, loader, detector.device)]
     return torch.cat(scores).numpy() if scores else np.zeros(0)
+
+
+def load_weights(detector: Detector, checkpoint: Path) -> None:
+    """Load the weights and the calibration of a checkpoint."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    detector.load_state_dict(state["state_dict"])
+    log.info("%s: epoch %d, step %d", readable(checkpoint), state["epoch"] + 1, state["global_step"])

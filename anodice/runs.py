@@ -87,6 +87,11 @@ def read_config(run: Path) -> DictConfig:
     return OmegaConf.load(run / CONFIG)
 
 
+def readable(path: Path) -> Path:
+    """A path as people read it: relative where it lies below the working directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def write_json(path: Path, content: dict) -> None:
     """Write beside the old file, then replace it: a reader never sees half of it."""
     beside = path.with_name(f".{path.name}.new")

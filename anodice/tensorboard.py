@@ -101,13 +101,21 @@ def sample_panels(detector: Detector, data: DiceDataModule, sample: list[int]) -
     )
 
 
-def write_hparams(writer: SummaryWriter, config: Mapping[str, Any], metrics: dict[str, Any]) -> None:
-    """Hyper-parameters with the final figures, so that the runs of a sweep compare in TensorBoard's HPARAMS tab."""
-    figures = final_figures(metrics)
-    for summary in hparams(_told_apart(config), figures):
+def write_final(
+    trainer: pl.Trainer, config: Mapping[str, Any], metrics: dict[str, Any], figures: Mapping[str, Figure]
+) -> None:
+    """Write the final figures, and the hyper-parameters with the final numbers: so runs compare in the HPARAMS tab."""
+    writer = writer_of(trainer)
+    if writer is None:
+        return
+    for name, figure in figures.items():
+        writer.add_figure(f"final/{name}", figure, global_step=trainer.global_step)
+    numbers = _final_numbers(metrics)
+    for summary in hparams(_told_apart(config), numbers):
         writer.file_writer.add_summary(summary)
-    for name, value in figures.items():
-        writer.add_scalar(name, value, global_step=0)
+    for name, value in numbers.items():
+        writer.add_scalar(name, value, global_step=trainer.global_step)
+    writer.flush()
 
 
 def _told_apart(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def _told_apart(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config["name"]) | {name: value for name, value in flat.items() if isinstance(value, int | float)}
 
 
-def final_figures(metrics: dict[str, Any]) -> dict[str, float]:
+def _final_numbers(metrics: dict[str, Any]) -> dict[str, float]:
     """The figures of the clean test images at the run's own threshold, those that can be had."""
     clean = metrics["test"]["clean"]
     row = clean["at"][metrics["threshold"]]

@@ -6,7 +6,6 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -20,14 +19,13 @@ from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import describe
 from anodice.data.split import write_split
 from anodice.errors import AnodiceError
-from anodice.figures.curves import precision_recall, score_histogram
-from anodice.inference import image_batches, score_records
-from anodice.metrics import report
+from anodice.inference import image_batches, load_weights, score_records
 from anodice.models.detector import Detector
-from anodice.scores import ScoreTable, score_table, write_scores
-from anodice.tensorboard import fixed_sample, sample_panels, write_hparams, writer_of
+from anodice.reports import save_figures, score_figures, summary, write_results
+from anodice.scores import score_table
+from anodice.tensorboard import fixed_sample, sample_panels, write_final
 from anodice.thresholds.rules import Rule
-from anodice.verdicts import Fitted, evaluate, fit_thresholds
+from anodice.verdicts import evaluate, fit_thresholds
 
 log = logging.getLogger(__name__)
 
@@ -46,24 +44,32 @@ def train(config: DictConfig) -> float | None:
         _remove_unused(run)
         raise
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
-    log.info("run folder %s", _shown(run))
+    log.info("run folder %s", runs.readable(run))
     resume = run / runs.LAST if config.resume is not None else None
     trainer.fit(detector, datamodule=data, ckpt_path=resume, weights_only=True)
     _load_best(run, trainer, detector, data)
 
     table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
     fitted = fit_thresholds(table, rule, data.photos.split.digest)
-    throughput = next(c for c in trainer.callbacks if isinstance(c, Throughput))
+    throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     metrics = {
-        **about(config, detector),
+        "model": config.name.model,
+        "data": config.name.data,
+        "seed": config.seed,
+        "parameters": sum(p.numel() for p in detector.parameters()),
         "fit_seconds": throughput.seconds,
         "fit_images_per_second": throughput.images_per_second,
         **evaluate(table, fitted, seed=config.seed),
     }
     write_results(run, metrics, table, fitted)
-    _draw(run, trainer, detector, data, table, fitted, metrics, config)
+    panels = sample_panels(detector, data, fixed_sample(data, normals=4, anomalies=4))
+    figures = {"panels": panels, **score_figures(table, fitted)}
+    save_figures(run / runs.FIGURES, figures)
+    write_final(trainer, config, metrics, figures)
     log.info("\n%s", summary(metrics, fitted))
-    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", _shown(run), config.paths.log_dir)
+    log.info(
+        "\neverything is in %s; look at it with: tensorboard --logdir %s", runs.readable(run), config.paths.log_dir
+    )
     return metrics["validation"][config.optimized_metric]
 
 
@@ -76,7 +82,8 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
     data: DiceDataModule = instantiate(config.data)
     log.info(describe(data.photos))
-    _check_both_classes(rule.name, data)
+    normals, anomalies = _counts(data)
+    rule.check(normals, anomalies)
     log.info(detector.describe())
     trainer = _trainer(config, run)
     if trainer.world_size > 1:
@@ -84,7 +91,7 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
             f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
             "the others trainings of their own: dice are small."
         )
-    check_monitor(trainer.callbacks, detector.loss_names, labelled=_counts(data)[1] > 0)
+    check_monitor(trainer.callbacks, detector.loss_names, labelled=anomalies > 0)
     return rule, detector, data, trainer
 
 
@@ -93,39 +100,6 @@ def _remove_unused(run: Path) -> None:
     files = list(run.iterdir())
     if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
         shutil.rmtree(run, ignore_errors=True)
-
-
-def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
-    """The first keys of `metrics.json`."""
-    return {
-        "model": config.name.model,
-        "data": config.name.data,
-        "seed": config.seed,
-        "parameters": sum(p.numel() for p in detector.parameters()),
-    }
-
-
-def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitted: Fitted) -> None:
-    """Write thresholds, scores, figures and the report of a run, or of its re-evaluation, into a folder."""
-    runs.write_json(folder / runs.THRESHOLDS, fitted.as_dict())
-    write_scores(folder / runs.SCORES, table, fitted.chosen)
-    runs.write_json(folder / runs.METRICS, metrics)
-    (folder / runs.REPORT).write_text(f"# {metrics['model']} on {metrics['data']}\n\n{summary(metrics, fitted)}\n")
-
-
-def summary(metrics: dict[str, Any], fitted: Fitted) -> str:
-    """What a training or an evaluation tells people: how it was trained, the tables, where the threshold comes from."""
-    speed = metrics["fit_images_per_second"]
-    trained = f"{metrics['fit_seconds']:.0f} s of training" + ("" if speed is None else f" at {speed:.0f} images/s")
-    what = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}"
-    head = f"{what}: {metrics['parameters']:,} parameters, {trained}."
-    notes = [
-        f"* the run's own threshold. {fitted.chosen.sentence()}.",
-        "An image is anomalous when its score is at least the threshold. The oracle's threshold is the best one in "
-        "hindsight on the test images themselves: an upper bound, never a result.",
-    ]
-    notes += [f"n/a: {reason}" for reason in report.reasons(metrics)]
-    return "\n\n".join([head, report.table(metrics), *notes])
 
 
 def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
@@ -172,16 +146,6 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
 
 
-def _check_both_classes(rule: str, data: DiceDataModule) -> None:
-    """Refuse, before any training, a rule that validation cannot serve."""
-    normals, anomalies = _counts(data)
-    if rule in ("f1_max", "recall_at") and anomalies == 0:
-        raise AnodiceError(
-            f"expected anomalous photos in validation for threshold={rule}, got {normals} normal and 0 anomalous; use "
-            f"threshold=normals_only, or put some anomalous photos into the ano folder of the training set."
-        )
-
-
 def _counts(data: DiceDataModule) -> tuple[int, int]:
     """Normal and anomalous validation photos."""
     anomalies = sum(data.photos.records[i].anomalous for i in data.photos.split.validation)
@@ -209,44 +173,4 @@ def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDat
         detector.calibrate(image_batches(data, data.calibration_dataloader(), detector.device))
         trainer.save_checkpoint(best)
     load_weights(detector, best)
-
-
-def load_weights(detector: Detector, checkpoint: Path) -> None:
-    """Load the weights and the calibration of a checkpoint."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    detector.load_state_dict(state["state_dict"])
-    log.info("%s: epoch %d, step %d", _shown(checkpoint), state["epoch"] + 1, state["global_step"])
-
-
-def _shown(path: Path) -> Path:
-    """A path as people read it: relative where it lies below the working directory."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _draw(
-    run: Path,
-    trainer: pl.Trainer,
-    detector: Detector,
-    data: DiceDataModule,
-    table: ScoreTable,
-    fitted: Fitted,
-    metrics: dict[str, Any],
-    config: DictConfig,
-) -> None:
-    """The final figures, as files and in TensorBoard."""
-    folder = run / runs.FIGURES
-    folder.mkdir(exist_ok=True)
-    figures = {"panels": sample_panels(detector, data, fixed_sample(data, normals=4, anomalies=4))}
-    for name, part in (("validation", table.validation), ("test", table.published)):
-        if len(part) > 0:
-            figures[f"{name}_scores"] = score_histogram(part.score, part.label, fitted.by_rule, title=f"{name} scores")
-        if part.label.any() and not part.label.all():
-            figures[f"{name}_precision_recall"] = precision_recall(part.score, part.label, fitted.by_rule, title=name)
-    writer = writer_of(trainer)
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=110)
-        if writer is not None:
-            writer.add_figure(f"final/{name}", figure, global_step=trainer.global_step)
-    if writer is not None:
-        write_hparams(writer, OmegaConf.to_container(config), metrics)
-        writer.flush()
+    detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too

@@ -30,9 +30,13 @@ class Fitted:
     refused: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
-        """For `threshold.json`."""
-        rules = {name: {**t.as_dict(), "sentence": t.sentence()} for name, t in self.by_rule.items()}
-        return {"chosen": self.chosen.rule, "rules": rules, "refused": self.refused}
+        """For `threshold.json`: rule name -> its threshold, or the reason why there is none."""
+        chosen = self.chosen.rule
+        fitted = {
+            name: {**t.as_dict(), "chosen": name == chosen, "sentence": t.sentence()}
+            for name, t in self.by_rule.items()
+        }
+        return fitted | {name: {"value": None, "rule": name, "reason": why} for name, why in self.refused.items()}
 
 
 def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:

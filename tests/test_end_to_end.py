@@ -95,7 +95,7 @@ def test_scores_have_a_row_per_validation_and_test_image(trained):
     rows = rows_of(run)
     assert sum(r["split"] == "validation" for r in rows) == 22 + 12
     assert sum(r["split"] == "test" for r in rows) == 22 + 8
-    threshold = json.loads((run / "threshold.json").read_text())["rules"]["f1_max"]["value"]
+    threshold = json.loads((run / "threshold.json").read_text())["f1_max"]["value"]
     assert all((float(r["score"]) >= threshold) == (r["verdict"] == "1") for r in rows)
 
 

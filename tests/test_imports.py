@@ -16,7 +16,7 @@ LAYERS = (
     {"errors"},
     {"data", "scoring", "thresholds", "metrics"},
     {"models", "figures"},
-    {"configs", "runs", "scores", "inference", "tensorboard", "callbacks", "verdicts"},
+    {"configs", "runs", "scores", "inference", "tensorboard", "callbacks", "verdicts", "reports"},
     {"training", "evaluation", "command_line"},
 )
 """The parts of the package, lowest first."""

@@ -84,6 +84,19 @@ def runs_table(runs: dict[str, dict[str, Any]]) -> str:
     return markdown_table(rows)
 
 
+def details(metrics: dict[str, Any]) -> str:
+    """False alarms by face and errors by shooting session, on the published test images at the run's own threshold."""
+    faces = [["face", "normal", "false alarms"]]
+    faces += [[name, str(row["normals"]), str(row["false_alarms"])] for name, row in metrics["faces"].items()]
+    sessions = [["session", "normal", "false alarms", "anomalous", "misses"]]
+    columns = ("normals", "false_alarms", "anomalies", "misses")
+    sessions += [[name, *(str(row[k]) for k in columns)] for name, row in metrics["sessions"].items()]
+    return (
+        "All test images at the run's own threshold, by the face of the die (which nobody wrote down for the anomalous "
+        f"ones) and by shooting session:\n\n{markdown_table(faces)}\n\n{markdown_table(sessions)}"
+    )
+
+
 def reasons(metrics: dict[str, Any]) -> list[str]:
     """Why figures are missing, each reason once."""
     found = {}

@@ -24,6 +24,9 @@ class Rule(Protocol):
 
     name: ClassVar[str]
 
+    def check(self, normals: int, anomalies: int) -> None:
+        """Refuse, before any training, counts that the rule cannot be fitted to: an AnodiceError with the cures."""
+
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold: ...
 
 
@@ -39,6 +42,9 @@ class F1Max:
 
     name: ClassVar[str] = "f1_max"
 
+    def check(self, normals: int, anomalies: int) -> None:
+        _need_both(self.name, normals, anomalies)
+
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
         _refuse_test(self.name, fitted_on)
         return _f1_max(self.name, scores, labels, fitted_on, split_digest)
@@ -49,6 +55,9 @@ class Oracle:
     """The F1Max of the test images themselves: an upper bound in hindsight, never a result."""
 
     name: ClassVar[str] = "oracle"
+
+    def check(self, normals: int, anomalies: int) -> None:
+        _need_both(self.name, normals, anomalies)
 
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
         if fitted_on != "test":
@@ -76,11 +85,14 @@ class RecallAt:
                 "validation."
             )
 
+    def check(self, normals: int, anomalies: int) -> None:
+        if anomalies == 0:
+            raise _missing_class(self.name, normals, anomalies)
+
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
         _refuse_test(self.name, fitted_on)
         swept = sweep(scores, labels)
-        if swept.anomalies == 0:
-            raise _missing_class(self.name, swept.normals, swept.anomalies)
+        self.check(swept.normals, swept.anomalies)
         found = _at_cut(self.name, swept, swept.at_recall(self.target), fitted_on, split_digest)
         return replace(found, detail={"target": self.target, **found.detail})
 
@@ -99,6 +111,9 @@ class Manual:
                 "threshold=flag_everything to flag all."
             )
 
+    def check(self, normals: int, anomalies: int) -> None:
+        """Any counts will do."""
+
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
         _refuse_test(self.name, fitted_on)
         return Threshold(float(self.value), self.name, 0, 0, "nothing", "")
@@ -109,6 +124,9 @@ class FlagEverything:
     """The lowest finite float: the trivial baseline that every detector must beat."""
 
     name: ClassVar[str] = "flag_everything"
+
+    def check(self, normals: int, anomalies: int) -> None:
+        """Any counts will do."""
 
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
         _refuse_test(self.name, fitted_on)
@@ -142,15 +160,18 @@ class NormalsOnly:
                 "threshold.false_alarm_rate=0.005 for one false alarm in 200 normal images."
             )
 
+    def check(self, normals: int, anomalies: int) -> None:
+        if normals < _FEWEST_NORMALS:
+            raise AnodiceError(
+                f"expected at least {_FEWEST_NORMALS} normal scores to fit a tail to, got {normals}; hold more normal "
+                "images out for validation (data.validation_fraction), or set a value with threshold=manual."
+            )
+
     def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
         _refuse_test(self.name, fitted_on)
         values, truth = scored(scores, labels)
         normals = np.sort(values[~truth])
-        if normals.size < _FEWEST_NORMALS:
-            raise AnodiceError(
-                f"expected at least {_FEWEST_NORMALS} normal scores to fit a tail to, got {normals.size}; hold more "
-                "normal images out for validation, or set a value with threshold=manual."
-            )
+        self.check(normals.size, values.size - normals.size)
         start, excess = _exceedances(normals)
         rate = self.false_alarm_rate
         detail: dict[str, Any] = {"false_alarm_rate": rate, "exceedances": excess.size, "tail_fits": None}
@@ -208,8 +229,7 @@ def _anderson_darling(excess: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _f1_max(rule: str, scores: ArrayLike, labels: ArrayLike, fitted_on: str, split_digest: str) -> Threshold:
     swept = sweep(scores, labels)
-    if swept.anomalies == 0 or swept.normals == 0:
-        raise _missing_class(rule, swept.normals, swept.anomalies)
+    _need_both(rule, swept.normals, swept.anomalies)
     return _at_cut(rule, swept, swept.best_f1(), fitted_on, split_digest)
 
 
@@ -218,6 +238,11 @@ def _at_cut(rule: str, swept: Sweep, cut: int, fitted_on: str, split_digest: str
     detail = {"f1": float(swept.f1[cut]), "recall": float(swept.recall[cut]), "normals_below": below}
     value = float(swept.thresholds[cut])
     return Threshold(value, rule, swept.normals, swept.anomalies, fitted_on, split_digest, detail)
+
+
+def _need_both(rule: str, normals: int, anomalies: int) -> None:
+    if anomalies == 0 or normals == 0:
+        raise _missing_class(rule, normals, anomalies)
 
 
 def _missing_class(rule: str, normals: int, anomalies: int) -> AnodiceError:

@@ -47,3 +47,11 @@ def test_runs_table_has_a_row_per_run():
     assert len(text.splitlines()) == 4
     assert "first" in text
     assert "second" in text
+
+
+def test_details_add_up_to_the_table():
+    found = metrics()
+    text = report.details(found)
+    assert "| face | normal | false alarms |" in text
+    assert sum(row["normals"] for row in found["sessions"].values()) == found["test"]["published"]["normals"]
+    assert all(f"| {name} " in text for name in (*found["faces"], *found["sessions"]))

@@ -1,0 +1,58 @@
+"""What a training and an evaluation leave behind: the files of results, the words and the figures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from anodice import runs
+from anodice.figures.curves import precision_recall, score_histogram
+from anodice.metrics import report
+from anodice.scores import ScoreTable, write_scores
+from anodice.verdicts import Fitted
+
+
+def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitted: Fitted) -> None:
+    """Write thresholds, scores, figures and the report of a run, or of its re-evaluation, into a folder."""
+    runs.write_json(folder / runs.THRESHOLDS, fitted.as_dict())
+    write_scores(folder / runs.SCORES, table, fitted.chosen)
+    runs.write_json(folder / runs.METRICS, metrics)
+    title = f"# {metrics['model']} on {metrics['data']}"
+    (folder / runs.REPORT).write_text(f"{title}\n\n{summary(metrics, fitted)}\n\n{report.details(metrics)}\n")
+
+
+def summary(metrics: dict[str, Any], fitted: Fitted) -> str:
+    """What a training or an evaluation tells people: how it was trained, the tables, where the threshold comes from."""
+    seconds, speed = metrics["fit_seconds"], metrics["fit_images_per_second"]
+    trained = "not timed" if seconds is None else f"{seconds:.0f} s of training"
+    trained += "" if speed is None else f" at {speed:.0f} images/s"
+    what = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}"
+    head = f"{what}: {metrics['parameters']:,} parameters, {trained}."
+    notes = [
+        f"* the run's own threshold. {fitted.chosen.sentence()}.",
+        "An image is anomalous when its score is at least the threshold. The oracle's threshold is the best one in "
+        "hindsight on the test images themselves: an upper bound, never a result.",
+    ]
+    notes += [f"n/a: {reason}" for reason in report.reasons(metrics)]
+    return "\n\n".join([head, report.table(metrics), *notes])
+
+
+def score_figures(table: ScoreTable, fitted: Fitted) -> dict[str, Figure]:
+    """Histogram and precision-recall curve of the validation and the test scores, those that can be had, by name."""
+    figures = {}
+    for name, part in (("validation", table.validation), ("test", table.published)):
+        if len(part) > 0:
+            figures[f"{name}_scores"] = score_histogram(part.score, part.label, fitted.by_rule, title=f"{name} scores")
+        if part.label.any() and not part.label.all():
+            figures[f"{name}_precision_recall"] = precision_recall(part.score, part.label, fitted.by_rule, title=name)
+    return figures
+
+
+def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
+    """Save each figure as a PNG of its name."""
+    folder.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=110)

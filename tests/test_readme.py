@@ -1,0 +1,50 @@
+"""What the README says is true: its commands, its options, its files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from anodice.configs import CONF
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+COMMANDS = sorted(
+    {
+        line.rpartition("&& ")[2].partition("#")[0].strip()
+        for block in re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)
+        for line in block.splitlines()
+        if re.match(r"(pip install -e \. && )?python (train|evaluate)\.py", line)
+    }
+)
+GROUPS = re.findall(
+    r"^\| (`\w+`(?:, `\w+`)*) \| (.+) \|$", README.partition("| group |")[2].partition("## ")[0], flags=re.M
+)
+
+
+def test_there_are_commands_and_groups_to_check():
+    assert len(COMMANDS) >= 8
+    assert len(GROUPS) >= 6
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_composes(command):
+    _, program, *overrides = shlex.split(command)
+    first_of_each = [o.partition(",")[0] for o in overrides if o not in ("-m", "--help", "--cfg", "job")]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        compose(program.removesuffix(".py"), overrides=first_of_each)
+
+
+@pytest.mark.parametrize(("groups", "options"), GROUPS, ids=[groups for groups, _ in GROUPS])
+def test_every_option_is_listed(groups, options):
+    for group in re.findall(r"`(\w+)`", groups):
+        for file in (CONF / group).glob("*.yaml"):
+            assert f"`{file.stem}`" in options or f"{group}={file.stem}`" in options, f"{group}={file.stem}"
+
+
+def test_first_command_is_the_default():
+    assert "pip install -e . && python train.py model=vae" in README
+    assert 'pip install -e ".[dev]" && pytest' in README
