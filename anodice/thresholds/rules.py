@@ -107,8 +107,8 @@ class Manual:
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise AnodiceError(
-                f"expected a finite threshold, got {self.value!r}; set threshold.value to a number, or use "
-                "threshold=flag_everything to flag all."
+                f"expected a finite threshold, got {self.value!r}; set threshold.value to a number "
+                "on the scale of scores.csv."
             )
 
     def check(self, normals: int, anomalies: int) -> None:
@@ -260,5 +260,5 @@ def _refuse_test(rule: str, fitted_on: str) -> None:
     if fitted_on == "test":
         raise AnodiceError(
             f"expected validation to fit {rule} on, got test; the oracle is the only rule that may look at test, so "
-            "fit on validation, or use threshold=oracle for an upper bound."
+            "fit on validation."
         )
