@@ -187,6 +187,8 @@ class _ProgressBar(TQDMProgressBar):
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
+        found = {name: trainer.callback_metrics.get(name) for name in ("val/auroc", "val/f1_max")}
+        metrics |= {name: f"{float(value):.4f}" for name, value in found.items() if value is not None}
         speed = _speed(trainer)
         return {**metrics, "images/s": round(speed)} if speed is not None else metrics
 
@@ -215,7 +217,7 @@ class _EpochLines(ProgressBar):
 
 def progress() -> Callback:
     """A bar in a terminal; one line per epoch elsewhere, where a bar would fill the log."""
-    return _ProgressBar() if sys.stderr.isatty() else _EpochLines()
+    return _ProgressBar() if sys.stdout.isatty() else _EpochLines()
 
 
 def _speed(trainer: pl.Trainer) -> float | None:

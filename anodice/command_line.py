@@ -62,6 +62,8 @@ def _sentence(error: Exception, config_name: str) -> str | None:
     wrong = re.search(r"Could not override '([^']+)'", str(error))
     if isinstance(error, ConfigCompositionException) and wrong is not None:
         return _unknown_key(wrong.group(1).partition("@")[0], config_name)
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # such as model=3
+        return f"{error}; choose one of the options that python {Path(sys.argv[0]).name} --help lists."
     if isinstance(error, MissingMandatoryValue):
         key = error.full_key
         return f"expected a value for {key}, got none; set it with {key}=VALUE."

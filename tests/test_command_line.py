@@ -13,6 +13,7 @@ PROJECT = Path(__file__).parents[1]
 MISTAKES = [
     ("train.py modle=vae", "there is no option 'modle'; did you mean 'model'?"),
     ("train.py model=vea", "there is no model=vea; did you mean 'vae'? Known: conv_ae, vae."),
+    ("train.py model=3", "Config group override must be a string or a list. Got int"),
     ("train.py score=tolerant", "did you mean 'tolerant_l1'?"),
     ("train.py trainer.max_epoch=3", "did you mean 'trainer.max_epochs'?"),
     ("train.py max_epochs=3", "did you mean 'trainer.max_epochs'?"),

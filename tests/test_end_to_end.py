@@ -108,7 +108,9 @@ def test_checkpoints_load_as_weights_only(trained):
 def test_evaluate_gives_the_same_figures_to_the_last_digit(trained):
     folder, run, _ = trained
     before = {name: (run / name).read_bytes() for name in ("metrics.json", "scores.csv", "threshold.json", "report.md")}
+    beside = set(folder.iterdir())
     output = call("evaluate", folder, "run=latest")
+    assert set(folder.iterdir()) == beside
     assert "flag everything" in output
     assert {name: (run / name).read_bytes() for name in before} == before
 
