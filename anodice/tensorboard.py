@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,79 +52,88 @@ class Panels(Callback):
 
     Args:
         every_n_epochs: how often.
-        normals, anomalies: how many of each, spread evenly over the validation split.
+        of_each: how many normal and how many anomalous photos.
     """
 
-    def __init__(self, *, every_n_epochs: int, normals: int, anomalies: int) -> None:
-        self.every_n_epochs, self.normals, self.anomalies = every_n_epochs, normals, anomalies
+    def __init__(self, *, every_n_epochs: int, of_each: int) -> None:
+        self.every_n_epochs, self.of_each = every_n_epochs, of_each
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
         writer = writer_of(trainer)
         if writer is None or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
             return
-        sample = fixed_sample(trainer.datamodule, normals=self.normals, anomalies=self.anomalies)
-        figure = sample_panels(pl_module, trainer.datamodule, sample)
-        writer.add_figure("validation/panels", figure, global_step=trainer.global_step)
-
-
-def fixed_sample(data: DiceDataModule, *, normals: int, anomalies: int) -> list[int]:
-    """Indices of validation records, evenly spread over the normals (which are in class order) and the anomalies."""
-    records, validation = data.photos.records, data.photos.split.validation
-    sample: list[int] = []
-    for wanted, anomalous in ((normals, False), (anomalies, True)):
-        there = [i for i in validation if records[i].anomalous == anomalous]
-        places = np.linspace(0, len(there) - 1, min(wanted, len(there))).round().astype(int)
-        sample += [there[k] for k in places]
-    return sample
+        for name, figure in sample_panels(pl_module, trainer.datamodule, of_each=self.of_each).items():
+            writer.add_figure(f"validation/{name}", figure, global_step=trainer.global_step)
 
 
 @torch.inference_mode()
-def sample_panels(detector: Detector, data: DiceDataModule, sample: list[int]) -> Figure:
-    """Panels of these records; the colours span the 0.1 % to 99.9 % quantile of their normal maps, doubled upwards.
+def sample_panels(detector: Detector, data: DiceDataModule, *, of_each: int) -> dict[str, Figure]:
+    """Panels of normal and of anomalous validation photos, evenly spread over the split: the same at every call.
 
-    The scale is the same for all columns: scaled one by one, a normal image would glow as brightly as an anomalous one.
+    One colour scale for all, from the 0.1 % to the 99.9 % quantile of the normal maps, doubled upwards: scaled one by
+    one, a normal image would glow as brightly as an anomalous one.
     """
     detector.eval()
-    images = torch.cat(list(image_batches(data, data.evaluation_loader(sample), detector.device)))
-    maps, scores = detector(images)
+    groups = {"panels_normal": _spread(data, False, of_each), "panels_anomalous": _spread(data, True, of_each)}
+    seen = {}
+    for name, indices in groups.items():
+        if indices:
+            images = torch.cat(list(image_batches(data, data.evaluation_loader(indices), detector.device)))
+            seen[name] = (images, *detector(images))
+    low, high = np.quantile(_array(seen["panels_normal"][1]), [0.001, 0.999])
+    scale = (float(low), float(high + (high - low)))
     reconstruct = getattr(detector, "reconstruct", None)
-    records = [data.photos.records[i] for i in sample]
-    captions = [f"{r.class_name}  {s:.3g}" for r, s in zip(records, scores.tolist(), strict=True)]
-    calm = maps[torch.tensor([not r.anomalous for r in records], device=maps.device)]
-    low, high = np.quantile(_array(calm if len(calm) > 0 else maps), [0.001, 0.999])
-    return panels(
-        _array(images),
-        None if reconstruct is None else _array(reconstruct(images)),
-        _array(maps),
-        captions,
-        scale=(float(low), float(high + (high - low))),
-    )
+    figures = {}
+    for name, (images, maps, scores) in seen.items():
+        records = [data.photos.records[i] for i in groups[name]]
+        captions = [f"{r.class_name}  {s:.3g}" for r, s in zip(records, scores.tolist(), strict=True)]
+        reconstructions = None if reconstruct is None else _array(reconstruct(images))
+        figures[name] = panels(_array(images), reconstructions, _array(maps), captions, scale=scale)
+    return figures
+
+
+def _spread(data: DiceDataModule, anomalous: bool, count: int) -> list[int]:
+    """Indices of `count` validation records, evenly spread over the normals (which are in class order) or anomalies."""
+    records = data.photos.records
+    there = [i for i in data.photos.split.validation if records[i].anomalous == anomalous]
+    places = np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int)
+    return [there[k] for k in places]
 
 
 def write_final(
-    trainer: pl.Trainer, config: Mapping[str, Any], metrics: dict[str, Any], figures: Mapping[str, Figure]
+    trainer: pl.Trainer, told: Mapping[str, Any], metrics: dict[str, Any], figures: Mapping[str, Figure]
 ) -> None:
-    """Write the final figures, and the hyper-parameters with the final numbers: so runs compare in the HPARAMS tab."""
+    """Write the final figures, and the hyper-parameters with the final numbers: so runs compare in the HPARAMS tab.
+
+    Args:
+        told: the hyper-parameters, by name.
+    """
     writer = writer_of(trainer)
     if writer is None:
         return
     for name, figure in figures.items():
         writer.add_figure(f"final/{name}", figure, global_step=trainer.global_step)
     numbers = _final_numbers(metrics)
-    for summary in hparams(_told_apart(config), numbers):
+    for summary in hparams(dict(told), numbers):
         writer.file_writer.add_summary(summary)
     for name, value in numbers.items():
         writer.add_scalar(name, value, global_step=trainer.global_step)
     writer.flush()
 
 
-def _told_apart(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells runs apart: the names of the options, and the numbers of the groups that they were chosen from."""
-    groups = ("seed", "data", "augmentation", "score", "threshold", "optimizer", "trainer")
-    model = {key: value for key, value in config["model"].items() if key not in ("score", "optimizer")}
-    flat = flatten({"model": model} | {group: config[group] for group in groups})
-    flat = {name: value for name, value in flat.items() if not name.startswith(("data.augmentation.", "data.root."))}
-    return dict(config["name"]) | {name: value for name, value in flat.items() if isinstance(value, int | float)}
+def hyper_parameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """What tells runs apart: the options chosen, the seed, the numbers of model and optimizer, and what was overridden.
+
+    Args:
+        config: resolved.
+        overrides: those of the command line, `key=value`.
+    """
+    flat = flatten(config)
+    keys = ["seed", "trainer.max_epochs", *(key for key in flat if key.startswith(("model.", "optimizer.")))]
+    keys = [key for key in keys if not key.startswith(("model.score.", "model.optimizer."))]
+    keys += [override.partition("=")[0].lstrip("+") for override in overrides]
+    numbers = {key: flat[key] for key in keys if isinstance(flat.get(key), int | float)}
+    return dict(config["name"]) | numbers
 
 
 def _final_numbers(metrics: dict[str, Any]) -> dict[str, float]:

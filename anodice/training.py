@@ -23,7 +23,7 @@ from anodice.inference import image_batches, load_weights, score_records
 from anodice.models.detector import Detector
 from anodice.reports import save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
-from anodice.tensorboard import fixed_sample, sample_panels, write_final
+from anodice.tensorboard import hyper_parameters, sample_panels, write_final
 from anodice.thresholds.rules import Rule
 from anodice.verdicts import evaluate, fit_thresholds
 
@@ -62,10 +62,10 @@ def train(config: DictConfig) -> float | None:
         **evaluate(table, fitted, seed=config.seed),
     }
     write_results(run, metrics, table, fitted)
-    panels = sample_panels(detector, data, fixed_sample(data, normals=4, anomalies=4))
-    figures = {"panels": panels, **score_figures(table, fitted)}
+    figures = {**sample_panels(detector, data, of_each=4), **score_figures(table, fitted)}
     save_figures(run / runs.FIGURES, figures)
-    write_final(trainer, config, metrics, figures)
+    told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
+    write_final(trainer, told, metrics, figures)
     log.info("\n%s", summary(metrics, fitted))
     log.info(
         "\neverything is in %s; look at it with: tensorboard --logdir %s", runs.readable(run), config.paths.log_dir

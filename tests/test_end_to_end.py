@@ -133,7 +133,7 @@ def test_tensorboard_holds_curves_panels_and_hparams(trained):
     terms = {"conv_ae": ["loss"], "vae": ["loss", "reconstruction", "kl"]}[model]
     expected = {f"{stage}/{term}" for stage in ("train", "val") for term in terms}
     assert set(tags["scalars"]) >= expected | {"val/auroc", "val/average_precision", "val/f1_max", "test/f1"}
-    assert set(tags["images"]) >= {"validation/panels", "final/panels", "final/test_scores"}
+    assert set(tags["images"]) >= {"validation/panels_normal", "final/panels_anomalous", "final/test_scores"}
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
