@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from anodice.errors import AnodiceError
+
 _SLOPE = 0.1
 
 
@@ -18,10 +20,14 @@ class Encoder(nn.Module):
         widths: channels after each convolution; H and W are halved by each.
         image_size: H = W, a multiple of 2 ** len(widths).
         code: length of the vector.
+
+    Raises:
+        AnodiceError: a size that cannot be halved so often; the nearest ones that can are named.
     """
 
     def __init__(self, *, in_channels: int, widths: Sequence[int], image_size: int, code: int) -> None:
         super().__init__()
+        _check_size(image_size, 2 ** len(widths))
         inputs = [in_channels, *widths[:-1]]
         self.convolutions = nn.Sequential(*(_down(i, o) for i, o in zip(inputs, widths, strict=True)))
         self.linear = nn.Linear(widths[-1] * (image_size // 2 ** len(widths)) ** 2, code)
@@ -49,6 +55,16 @@ class Decoder(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.convolutions(self.unflatten(self.linear(codes)))
+
+
+def _check_size(image_size: int, multiple: int) -> None:
+    if image_size < multiple or image_size % multiple != 0:
+        below = image_size // multiple * multiple
+        nearest = " or ".join(str(size) for size in (below, below + multiple) if size > 0)
+        raise AnodiceError(
+            f"expected an image size that is a multiple of {multiple} for this network, got {image_size}; set "
+            f"data.image_size={nearest}."
+        )
 
 
 def _down(inputs: int, outputs: int) -> nn.Module:

@@ -48,7 +48,6 @@ class ConvAE(ReconstructionDetector):
         code: length of the code.
     """
 
-    image_multiple: ClassVar[int] = 2 ** len(WIDTHS)
     loss_names: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __init__(

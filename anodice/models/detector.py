@@ -23,26 +23,15 @@ class Detector(pl.LightningModule):
     """Images (N, C, H, W) float32 in [0, 1] -> anomaly maps (N, 1, H, W) and scores (N,) float64, higher is stranger.
 
     Args:
-        image_size: height and width of the images; must be a multiple of `image_multiple`.
+        image_size: height and width of the images.
         in_channels: C.
-
-    Raises:
-        AnodiceError: a size that the network cannot take; the nearest ones that it can are named.
     """
 
-    image_multiple: ClassVar[int] = 1
     loss_names: ClassVar[tuple[str, ...]] = ()
     """The terms that are logged as `train/...` and `val/...`."""
 
     def __init__(self, *, image_size: int, in_channels: int) -> None:
         super().__init__()
-        if image_size % self.image_multiple or image_size < self.image_multiple:
-            below = image_size // self.image_multiple * self.image_multiple
-            sizes = [size for size in (below, below + self.image_multiple) if size > 0]
-            raise AnodiceError(
-                f"expected an image size that is a multiple of {self.image_multiple} for {type(self).__name__}, got "
-                f"{image_size}; set data.image_size={' or '.join(map(str, sizes))}."
-            )
         self.image_size, self.in_channels = image_size, in_channels
 
     def anomaly_map(self, images: Tensor) -> Tensor:

@@ -82,7 +82,6 @@ class VAE(ReconstructionDetector):
             that its loss means the same in every epoch.
     """
 
-    image_multiple: ClassVar[int] = 2 ** len(WIDTHS)
     loss_names: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
 
     def __init__(

@@ -11,8 +11,8 @@ from anodice.errors import AnodiceError
 class PixelStatistics(nn.Module):
     """Mean and deviation of maps over held-out normals, kept in the checkpoint.
 
-    Gathered batch by batch in float64 (Chan, Golub & LeVeque 1983), so memory does not grow with the images and the
-    batch size hardly matters.
+    Gathered batch by batch with the update of Chan, Golub & LeVeque (1983), so memory does not grow with the images and
+    the batch size hardly matters; float32, because not every device has float64.
 
     Args:
         image_size: height and width of the maps.
@@ -22,8 +22,8 @@ class PixelStatistics(nn.Module):
         super().__init__()
         shape = (1, 1, image_size, image_size)
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
-        self.register_buffer("squares", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("squares", torch.zeros(shape))
 
     def reset(self) -> None:
         """Forget all maps."""
@@ -32,7 +32,6 @@ class PixelStatistics(nn.Module):
 
     def update(self, maps: Tensor) -> None:
         """Take in the maps (N, 1, H, W) of more normal photos."""
-        maps = maps.double()
         mean = maps.mean(0, keepdim=True)
         total = self.count + len(maps)
         shift = mean - self.mean
@@ -52,4 +51,4 @@ class PixelStatistics(nn.Module):
                 "detector first, or set score.normalise=false."
             )
         deviation = (self.squares / (self.count - 1)).sqrt()
-        return (maps - self.mean.to(maps.dtype)) / (deviation + 0.1 * deviation.mean() + 1e-12).to(maps.dtype)
+        return (maps - self.mean) / (deviation + 0.1 * deviation.mean() + 1e-12)

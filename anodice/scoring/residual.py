@@ -61,7 +61,8 @@ class ResidualScore(nn.Module):
 
     def pool(self, maps: Tensor) -> Tensor:
         """Anomaly maps (N, 1, H, W) -> scores (N,) float64."""
-        return self.pooling(maps.flatten(1)[:, self.inside.flatten()]).double()
+        scores = self.pooling(maps.flatten(1)[:, self.inside.flatten()])
+        return (scores.cpu() if scores.device.type == "mps" else scores).double()  # Apple's GPUs have no float64
 
     def _smooth_residual(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         maps = self.residual(images, reconstructions)

@@ -27,8 +27,8 @@ def _deviation(statistics):
 @given(st.lists(st.integers(1, 11), max_size=6, unique=True))
 def test_batches_of_any_size_give_the_mean_and_deviation_of_all(cuts):
     statistics = _statistics(*MAPS.tensor_split(sorted(cuts)))
-    torch.testing.assert_close(statistics.mean, MAPS.double().mean(0, keepdim=True))
-    torch.testing.assert_close(_deviation(statistics), MAPS.double().std(0, keepdim=True))
+    torch.testing.assert_close(statistics.mean, MAPS.mean(0, keepdim=True))
+    torch.testing.assert_close(_deviation(statistics), MAPS.std(0, keepdim=True))
     assert statistics.count == 12
 
 
