@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ProgressBar, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, ProgressBar, TQDMProgressBar
 
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError, unknown
@@ -136,6 +136,17 @@ class Throughput(Callback):
     def _seconds_now(self) -> float:
         before = 0.0 if self.seconds is None else self.seconds
         return before if self._start is None else before + time.perf_counter() - self._start
+
+
+class EpochCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint at the ends of epochs only: not after an interrupted one, which nothing could resume.
+
+    Its `save_on_train_epoch_end` must be false.
+    """
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            super().on_validation_end(trainer, pl_module)
 
 
 class SeedEachEpoch(Callback):

@@ -165,10 +165,10 @@ def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device:
 
 
 def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
-    """Put the best checkpoint's weights into the detector; an interrupted first epoch leaves only the current ones."""
+    """Put the best epoch's weights into the detector; if the first was interrupted there are only the current ones."""
     best = run / runs.BEST
     if not best.is_file():
-        log.warning("the training ended before its first validation; its weights are kept as they are")
+        log.warning("the training ended within its first epoch; its weights are kept as they are")
         detector.eval()
         detector.calibrate(image_batches(data, data.calibration_dataloader(), detector.device))
         trainer.save_checkpoint(best)

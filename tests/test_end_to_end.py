@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_p
 
 @pytest.mark.slow
 def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_root, tmp_path):
-    longer = small(dice_root, "model=vae", "data.steps_per_epoch=40", "trainer.max_epochs=4")
+    longer = small(dice_root, "model=vae", "data.steps_per_epoch=100", "trainer.max_epochs=4")
     call("train", tmp_path, *longer, f"paths.log_dir={tmp_path / 'whole'}")
     whole = next((tmp_path / "whole" / "runs").iterdir())
 
@@ -176,12 +177,15 @@ def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_
     )
     for line in process.stdout:
         if line.startswith("epoch 1 of"):
+            time.sleep(1)  # into the second epoch
             process.send_signal(signal.SIGINT)
             break
     rest = process.communicate(timeout=300)[0]
     assert process.returncode == 0, rest
     assert "interrupted" in rest
     run = newest(tmp_path)
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] in (100, 200, 300)  # the last whole epoch
     assert metrics_of(run)["test"]["published"]["at"]["f1_max"]["f1"] is not None
     assert (run / "scores.csv").read_bytes() != (whole / "scores.csv").read_bytes()
 
@@ -246,3 +250,20 @@ def test_three_channels(dice_root, tmp_path):
 def test_first_readme_command_reaches_its_figure(tmp_path):
     call("train", tmp_path, "model=vae")
     assert metrics_of(newest(tmp_path))["test"]["clean"]["at"]["f1_max"]["f1"] >= 0.9
+
+
+@pytest.mark.slow
+def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_path):
+    endless = small(dice_root, "model=conv_ae", "data.steps_per_epoch=100000")
+    process = subprocess.Popen(
+        command("train", tmp_path, *endless), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+    )
+    for line in process.stdout:
+        if line.startswith("run folder"):
+            time.sleep(3)  # into the first epoch
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, rest
+    assert "within its first epoch" in rest
+    assert "flag everything" in call("evaluate", tmp_path, "run=latest")
