@@ -16,7 +16,7 @@ from anodice.errors import AnodiceError
 from anodice.inference import load_weights, score_records
 from anodice.metrics.report import runs_table
 from anodice.models.detector import Detector
-from anodice.reports import summary, write_results
+from anodice.reports import TIMES, about, summary, write_results
 from anodice.scores import ScoreTable, read_scores, score_table
 from anodice.thresholds.rules import Rule
 from anodice.verdicts import Fitted, evaluate, fit_thresholds
@@ -33,13 +33,14 @@ def evaluate_runs(config: DictConfig) -> None:
     """
     references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
     rule = None if config.get("threshold") is None else instantiate(config.threshold)
-    need = runs.BEST if rule is None else runs.SCORES
+    need = runs.BEST if rule is None else runs.METRICS
     log_dir = Path(config.paths.log_dir)
     found = [run for reference in references for run in runs.find_runs(str(reference), log_dir, need=need)]
     metrics = {}
+    names_differ = len({run.name for run in found}) == len(found)
     for run in found:
         results, fitted = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)
-        metrics[run.name] = results
+        metrics[run.name if names_differ else str(runs.readable(run))] = results
         if len(found) == 1:
             log.info("\n%s", summary(results, fitted))
     if len(found) > 1:
@@ -56,21 +57,22 @@ def _score_again(run: Path, root: str | None) -> tuple[dict, Fitted]:
     load_weights(detector, run / runs.BEST)
     detector.to(_device(config.trainer.accelerator))
     table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
-    return _write(run, run, table, instantiate(config.threshold))
+    metrics = run / runs.METRICS  # a training that was killed has none, and nobody knows how long it took
+    measured = json.loads(metrics.read_text()) if metrics.is_file() else dict.fromkeys(TIMES)
+    head = {**about(config, detector), **{name: measured[name] for name in TIMES}}
+    return _write(run, head, run, table, instantiate(config.threshold))
 
 
 def _threshold_again(run: Path, rule: Rule) -> tuple[dict, Fitted]:
     folder = run / "evaluations" / rule.name
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(run, folder, read_scores(run / runs.SCORES), rule)
+    return _write(run, json.loads((run / runs.METRICS).read_text()), folder, read_scores(run / runs.SCORES), rule)
 
 
-def _write(run: Path, folder: Path, table: ScoreTable, rule: Rule) -> tuple[dict, Fitted]:
-    """Evaluate the table and write the results; what training measured is taken over from the run's own metrics."""
-    before = json.loads((run / runs.METRICS).read_text())
-    split_digest = json.loads((run / runs.SPLIT).read_text())["digest"]
-    fitted = fit_thresholds(table, rule, split_digest)
-    metrics = {**before, **evaluate(table, fitted, seed=before["seed"])}
+def _write(run: Path, head: dict, folder: Path, table: ScoreTable, rule: Rule) -> tuple[dict, Fitted]:
+    """Evaluate the table and write the results, with what is known of the training at their head, into the folder."""
+    fitted = fit_thresholds(table, rule, json.loads((run / runs.SPLIT).read_text())["digest"])
+    metrics = {**head, **evaluate(table, fitted, seed=head["seed"])}
     write_results(folder, metrics, table, fitted)
     return metrics, fitted
 

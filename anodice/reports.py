@@ -7,12 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from omegaconf import DictConfig
 
 from anodice import runs
 from anodice.figures.curves import precision_recall, score_histogram
 from anodice.metrics import report
+from anodice.models.detector import Detector
 from anodice.scores import ScoreTable, write_scores
 from anodice.verdicts import Fitted
+
+TIMES = ("fit_seconds", "fit_images_per_second")
+"""The figures of `metrics.json` that only the training itself can measure."""
+
+
+def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
+    """What `metrics.json` starts with: what was trained, on what, and its size."""
+    return {
+        "model": config.name.model,
+        "data": config.name.data,
+        "seed": config.seed,
+        "parameters": sum(p.numel() for p in detector.parameters()),
+    }
 
 
 def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitted: Fitted) -> None:

@@ -21,7 +21,7 @@ from anodice.data.split import write_split
 from anodice.errors import AnodiceError
 from anodice.inference import image_batches, load_weights, score_records
 from anodice.models.detector import Detector
-from anodice.reports import save_figures, score_figures, summary, write_results
+from anodice.reports import TIMES, about, save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
 from anodice.tensorboard import hyper_parameters, sample_panels, write_final
 from anodice.thresholds.rules import Rule
@@ -53,12 +53,8 @@ def train(config: DictConfig) -> float | None:
     fitted = fit_thresholds(table, rule, data.photos.split.digest)
     throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     metrics = {
-        "model": config.name.model,
-        "data": config.name.data,
-        "seed": config.seed,
-        "parameters": sum(p.numel() for p in detector.parameters()),
-        "fit_seconds": throughput.seconds,
-        "fit_images_per_second": throughput.images_per_second,
+        **about(config, detector),
+        **dict(zip(TIMES, (throughput.seconds, throughput.images_per_second), strict=True)),
         **evaluate(table, fitted, seed=config.seed),
     }
     write_results(run, metrics, table, fitted)

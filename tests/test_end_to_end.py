@@ -155,6 +155,22 @@ def test_rethresholding_needs_neither_model_nor_photos(trained, tmp_path):
     assert values == [(8, 0), (0, 22)]
 
 
+def test_a_killed_training_can_be_evaluated(trained, tmp_path):
+    folder, run, _ = trained
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    for name in ("metrics.json", "scores.csv", "threshold.json", "report.md"):
+        (copy / name).unlink()
+    call("evaluate", folder, f"run={copy}")
+    found, whole = metrics_of(copy), metrics_of(run)
+    assert found["fit_seconds"] is None
+    assert {**found, "fit_seconds": 0, "fit_images_per_second": 0} == {
+        **whole,
+        "fit_seconds": 0,
+        "fit_images_per_second": 0,
+    }
+
+
 def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_path):
     folder, run, _ = trained
     copy = tmp_path / "run"
