@@ -132,7 +132,7 @@ def hyper_parameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dic
     keys = ["seed", "trainer.max_epochs", *(key for key in flat if key.startswith(("model.", "optimizer.")))]
     keys = [key for key in keys if not key.startswith(("model.score.", "model.optimizer."))]
     keys += [override.partition("=")[0].lstrip("+") for override in overrides]
-    numbers = {key: flat[key] for key in keys if isinstance(flat.get(key), int | float)}
+    numbers = {key: flat[key] for key in keys if type(flat.get(key)) in (int, float)}  # a bool is no number here
     return dict(config["name"]) | numbers
 
 
@@ -140,8 +140,8 @@ def _final_numbers(metrics: dict[str, Any]) -> dict[str, float]:
     """The figures of the clean test images at the run's own threshold, those that can be had."""
     clean = metrics["test"]["clean"]
     row = clean["at"][metrics["threshold"]]
-    found = {"auroc": clean["auroc"], "average_precision": clean["average_precision"]}
-    found |= {name: row[name] for name in ("f1", "precision", "recall")}
+    found = {name: row[name] for name in ("f1", "precision", "recall")}  # the first is shown without a click
+    found |= {"auroc": clean["auroc"], "average_precision": clean["average_precision"]}
     return {f"test/{name}": float(value) for name, value in found.items() if value is not None}
 
 

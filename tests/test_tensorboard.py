@@ -7,7 +7,13 @@ from anodice.tensorboard import hyper_parameters
 CONFIG = {
     "name": {"model": "vae", "data": "dice11"},
     "seed": 0,
-    "model": {"_target_": "anodice.models.vae.VAE", "code": 64, "score": {"smoothing": 1.0}, "optimizer": {"lr": 0.1}},
+    "model": {
+        "_target_": "anodice.models.vae.VAE",
+        "code": 64,
+        "channels_last": True,
+        "score": {"smoothing": 1.0},
+        "optimizer": {"lr": 0.1},
+    },
     "optimizer": {"lr": 0.1},
     "data": {"batch_size": 32, "root": "somewhere"},
     "trainer": {"max_epochs": 3, "devices": 1},
