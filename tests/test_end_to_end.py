@@ -39,6 +39,19 @@ def call(program: str, folder: Path, *options: str, fails: bool = False) -> str:
     return done.stdout + done.stderr
 
 
+def interrupted(folder: Path, *options: str, after: str, seconds: float) -> str:
+    """Ctrl-C so long after a line that starts so; the output from there on."""
+    process = subprocess.Popen(
+        command("train", folder, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+    )
+    next(line for line in process.stdout if line.startswith(after))
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, rest
+    return rest
+
+
 def small(root: Path, *options: str) -> list[str]:
     """Options that make a training on `root` last seconds."""
     return [
@@ -188,17 +201,7 @@ def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_
     call("train", tmp_path, *longer, f"paths.log_dir={tmp_path / 'whole'}")
     whole = next((tmp_path / "whole" / "runs").iterdir())
 
-    process = subprocess.Popen(
-        command("train", tmp_path, *longer), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
-    )
-    for line in process.stdout:
-        if line.startswith("epoch 1 of"):
-            time.sleep(1)  # into the second epoch
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, rest
-    assert "interrupted" in rest
+    assert "interrupted" in interrupted(tmp_path, *longer, after="epoch 1 of", seconds=1)
     run = newest(tmp_path)
     last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] in (100, 200, 300)  # the last whole epoch
@@ -271,15 +274,6 @@ def test_first_readme_command_reaches_its_figure(tmp_path):
 @pytest.mark.slow
 def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_path):
     endless = small(dice_root, "model=conv_ae", "data.steps_per_epoch=100000")
-    process = subprocess.Popen(
-        command("train", tmp_path, *endless), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
-    )
-    for line in process.stdout:
-        if line.startswith("run folder"):
-            time.sleep(3)  # into the first epoch
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.communicate(timeout=120)[0]
-    assert process.returncode == 0, rest
-    assert "within its first epoch" in rest
+    output = interrupted(tmp_path, *endless, after="run folder", seconds=3)
+    assert "within its first epoch" in output
     assert "flag everything" in call("evaluate", tmp_path, "run=latest")
