@@ -31,7 +31,7 @@ def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
 
 
 def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitted: Fitted) -> None:
-    """Write thresholds, scores, figures and the report of a run, or of its re-evaluation, into a folder."""
+    """Write thresholds, scores, metrics and the report of a run, or of its re-evaluation, into a folder."""
     runs.write_json(folder / runs.THRESHOLDS, fitted.as_dict())
     write_scores(folder / runs.SCORES, table, fitted.chosen)
     runs.write_json(folder / runs.METRICS, metrics)

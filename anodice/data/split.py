@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anodice.data.records import Record
+from anodice.data.records import ANOMALIES, Record
 from anodice.errors import AnodiceError
 
 
@@ -61,7 +61,7 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, seed: i
 
     fit: list[int] = []
     validation: list[int] = []
-    anomalies = list(by_class.pop("ano", {}).values())
+    anomalies = list(by_class.pop(ANOMALIES, {}).values())
     for class_name in sorted(by_class):
         held_out, rest = _hold_out(class_name, by_class[class_name], validation_fraction, seed)
         validation += held_out

@@ -18,12 +18,12 @@ from PIL import Image
 
 from anodice.data.defects import Defect, paint, suitable
 from anodice.data.dice import CLASSES, SESSIONS, SMALLEST, render
+from anodice.data.records import ANOMALIES, LAYOUTS
 from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
 
-SPLITS: tuple[str, ...] = ("train_set", "test_set")
-ANOMALOUS = "ano"
+SPLITS: tuple[str, ...] = tuple(LAYOUTS["dice11"].splits.values())
 MASKS = "ground_truth"
 RECORD = "synthetic.json"
 # Raised whenever the same arguments would give other pixels.
@@ -171,7 +171,7 @@ def _write_split(root: Path, split: str, plan: _Plan) -> None:
             session = SESSIONS[number % len(SESSIONS)]
             photo = _normal(split, die_class, number, session, plan)
             _save(photo, folder / f"{session}_{die_class}_{number:03d}.png")
-    photos, masks = root / split / ANOMALOUS, root / MASKS / split / ANOMALOUS
+    photos, masks = root / split / ANOMALIES, root / MASKS / split / ANOMALIES
     photos.mkdir(parents=True)
     masks.mkdir(parents=True)
     for number, (die_class, kind, session) in enumerate(_schedule(anomalies)):
