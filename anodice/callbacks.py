@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, ProgressBar, 
 
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError, unknown
-from anodice.inference import image_batches
+from anodice.inference import calibrate
 from anodice.metrics.sweep import sweep
 from anodice.models.detector import Detector
 
@@ -52,11 +52,10 @@ def check_monitor(callbacks: list[Callback], loss_names: list[str], *, labelled:
 
 
 class Calibrate(Callback):
-    """Fits the calibration to the held-out normals before each validation, so that each checkpoint has its own."""
+    """Fits what is not learned by gradients before each validation, so that each checkpoint has its own."""
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Detector) -> None:
-        data = trainer.datamodule
-        pl_module.calibrate(image_batches(data, data.calibration_dataloader(), pl_module.device))
+        calibrate(pl_module, trainer.datamodule)
 
 
 class ValidationFigures(Callback):
@@ -217,7 +216,7 @@ class _EpochLines(ProgressBar):
         self.enabled = False
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking or not self.enabled:
+        if not trainer.training or not self.enabled:  # a validation by itself belongs to no epoch
             return
         metrics = trainer.callback_metrics
         shown = [f"{name} {float(metrics[name]):.5g}" for name in ("val/loss", *VALIDATION_FIGURES) if name in metrics]

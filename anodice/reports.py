@@ -62,7 +62,9 @@ def score_figures(table: ScoreTable, fitted: Fitted) -> dict[str, Figure]:
         if len(part) > 0:
             figures[f"{name}_scores"] = score_histogram(part.score, part.label, fitted.by_rule, title=f"{name} scores")
         if part.label.any() and not part.label.all():
-            figures[f"{name}_precision_recall"] = precision_recall(part.score, part.label, fitted.by_rule, title=name)
+            figures[f"{name}_precision_recall"] = precision_recall(
+                part.score, part.label, fitted.by_rule, title=name, classes=part.predicted
+            )
     return figures
 
 

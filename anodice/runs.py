@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anodice.errors import AnodiceError, nearest
 
@@ -39,9 +40,18 @@ def run_folder(wanted: str, resume: str | None, log_dir: str) -> str:
     return claim_folder(wanted) if resume is None else str(find_run(resume, Path(log_dir), need=LAST))
 
 
+def class_names(layout: DictConfig, root: object) -> ListConfig:
+    """The names of the normal classes of a layout, in order; some layouts read them from the folders of the root."""
+    return ListConfig(list(instantiate(layout)(Path(str(root))).classes))
+
+
 def register_resolvers() -> None:
-    """Teach Hydra's configs `${run_folder:wanted,resume,log_dir}`; once per process, so every use gets one folder."""
+    """Teach Hydra's configs `${run_folder:wanted,resume,log_dir}` and `${class_names:layout,root}`.
+
+    Once per process, so that every use of the first gets one folder.
+    """
     OmegaConf.register_new_resolver("run_folder", run_folder, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("class_names", class_names, replace=True)
 
 
 def find_run(reference: str, log_dir: Path, *, need: str = BEST) -> Path:

@@ -14,7 +14,7 @@ from anodice.data.split import Split
 from anodice.errors import AnodiceError
 from anodice.thresholds.fitted import Threshold
 
-COLUMNS = ("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content")
+COLUMNS = ("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content", "predicted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class ScoreTable:
         score: float64, higher is more anomalous.
         leaked: true for a test image whose pixels also occur in the training folder.
         content: pixel hash; copies share it.
+        predicted: the class that the detector takes the image for; empty where it tells no classes apart.
     """
 
     path: np.ndarray
@@ -42,6 +43,7 @@ class ScoreTable:
     score: np.ndarray
     leaked: np.ndarray
     content: np.ndarray
+    predicted: np.ndarray
 
     def __len__(self) -> int:
         return len(self.path)
@@ -65,14 +67,16 @@ class ScoreTable:
         return self.where((self.split == "test") & ~self.leaked)
 
 
-def score_table(records: Sequence[Record], split: Split, score: Callable[[Sequence[int]], np.ndarray]) -> ScoreTable:
-    """Score the validation and test images.
+Scorer = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
+"""Indices of records (N,) -> scores (N,) float64, and the names (N,) of the classes they are taken for, or empty."""
 
-    Args:
-        score: indices of records (N,) -> scores (N,) float64.
-    """
-    indices = [*split.validation, *split.test]
-    chosen = [records[i] for i in indices]
+
+def score_table(records: Sequence[Record], split: Split, score: Scorer) -> ScoreTable:
+    """Score the validation and test images."""
+    chosen = [records[i] for i in (*split.validation, *split.test)]
+    scores, predicted = (
+        np.concatenate(column) for column in zip(score(split.validation), score(split.test), strict=True)
+    )
     return ScoreTable(
         path=np.array([r.path for r in chosen]),
         split=np.array(["validation"] * len(split.validation) + ["test"] * len(split.test)),
@@ -80,15 +84,16 @@ def score_table(records: Sequence[Record], split: Split, score: Callable[[Sequen
         face=np.array([0 if r.face is None else r.face for r in chosen]),
         session=np.array([r.session for r in chosen]),
         label=np.array([r.anomalous for r in chosen], dtype=bool),
-        score=np.concatenate([score(split.validation), score(split.test)]),
+        score=scores,
         leaked=np.array([False] * len(split.validation) + [i in split.leaked for i in split.test], dtype=bool),
         content=np.array([r.content for r in chosen]),
+        predicted=predicted,
     )
 
 
 def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
     """Write `scores.csv`; label, verdict and leaked are 0 or 1, and scores are read back to the last digit."""
-    verdicts = threshold.flags(table.score)
+    verdicts = threshold.flags(table.score, table.predicted)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -105,6 +110,7 @@ def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
                     int(verdicts[k]),
                     int(table.leaked[k]),
                     table.content[k],
+                    table.predicted[k],
                 ]
             )
 
@@ -131,4 +137,5 @@ def read_scores(path: Path) -> ScoreTable:
         score=np.array([float(r["score"]) for r in rows], dtype=np.float64),
         leaked=np.array([r["leaked"] == "1" for r in rows], dtype=bool),
         content=np.array([r["content"] for r in rows]),
+        predicted=np.array([r["predicted"] for r in rows]),
     )

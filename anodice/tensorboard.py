@@ -18,7 +18,7 @@ from torch.utils.tensorboard.summary import hparams
 from anodice.configs import flatten
 from anodice.data.datamodule import DiceDataModule
 from anodice.figures.panels import panels
-from anodice.inference import image_batches
+from anodice.inference import Batches
 from anodice.models.detector import Detector
 
 
@@ -78,8 +78,9 @@ def sample_panels(detector: Detector, data: DiceDataModule, *, of_each: int) -> 
     seen = {}
     for name, indices in groups.items():
         if indices:
-            images = torch.cat(list(image_batches(data, data.evaluation_loader(indices), detector.device)))
-            seen[name] = (images, *detector(images))
+            loader = data.evaluation_loader(indices)
+            images = torch.cat([batch["image"] for batch in Batches(data, loader, detector.device)])
+            seen[name] = (images, *detector(images)[:2])
     low, high = np.quantile(_array(seen["panels_normal"][1]), [0.001, 0.999])
     scale = (float(low), float(high + (high - low)))
     reconstruct = getattr(detector, "reconstruct", None)

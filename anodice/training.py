@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from anodice import runs
-from anodice.callbacks import Throughput, check_monitor
+from anodice.callbacks import Calibrate, Throughput, check_monitor
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import describe
 from anodice.data.split import write_split
 from anodice.errors import AnodiceError
-from anodice.inference import image_batches, load_weights, score_records
+from anodice.inference import calibrate, load_weights, score_records
 from anodice.models.detector import Detector
 from anodice.reports import TIMES, about, save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
@@ -45,16 +46,13 @@ def train(config: DictConfig) -> float | None:
         raise
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
     log.info("run folder %s", runs.readable(run))
-    resume = run / runs.LAST if config.resume is not None else None
-    trainer.fit(detector, datamodule=data, ckpt_path=resume, weights_only=True)
-    _load_best(run, trainer, detector, data)
+    times = _learn(run, trainer, detector, data, resume=config.resume is not None)
 
     table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
     fitted = fit_thresholds(table, rule, data.photos.split.digest)
-    throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     metrics = {
         **about(config, detector),
-        **dict(zip(TIMES, (throughput.seconds, throughput.images_per_second), strict=True)),
+        **times,
         **evaluate(table, fitted, seed=config.seed),
     }
     write_results(run, metrics, table, fitted)
@@ -87,7 +85,8 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
             f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
             "the others trainings of their own: dice are small."
         )
-    check_monitor(trainer.callbacks, detector.loss_names, labelled=anomalies > 0)
+    if detector.loss_names:
+        check_monitor(trainer.callbacks, detector.loss_names, labelled=anomalies > 0)
     return rule, detector, data, trainer
 
 
@@ -160,13 +159,41 @@ def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device:
     runs.write_json(run / runs.ENVIRONMENT, runs.environment(device))
 
 
+def _learn(
+    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool
+) -> dict[str, float | None]:
+    """Train the detector and put its best epoch's weights into it; the `TIMES` that it took."""
+    if not detector.loss_names:
+        return _learn_in_one_pass(run, trainer, detector, data)
+    trainer.fit(detector, datamodule=data, ckpt_path=run / runs.LAST if resume else None, weights_only=True)
+    _load_best(run, trainer, detector, data)
+    throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
+    return dict(zip(TIMES, (throughput.seconds, throughput.images_per_second), strict=True))
+
+
+def _learn_in_one_pass(
+    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule
+) -> dict[str, float | None]:
+    """Let a detector without gradients see the fit photos; one validation logs its figures."""
+    start = time.perf_counter()
+    detector.eval().to(trainer.strategy.root_device)
+    calibrate(detector, data)
+    seconds = time.perf_counter() - start
+    log.info("saw %d fit photos in %.1f s", len(data.photos.split.fit), seconds)
+    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, Calibrate)]  # it has just been done
+    trainer.validate(detector, datamodule=data, verbose=False)
+    trainer.save_checkpoint(run / runs.BEST)
+    shutil.copy(run / runs.BEST, run / runs.LAST)
+    return dict(zip(TIMES, (seconds, len(data.photos.split.fit) / seconds), strict=True))
+
+
 def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
     """Put the best epoch's weights into the detector; if the first was interrupted there are only the current ones."""
     best = run / runs.BEST
     if not best.is_file():
         log.warning("the training ended within its first epoch; its weights are kept as they are")
         detector.eval()
-        detector.calibrate(image_batches(data, data.calibration_dataloader(), detector.device))
+        calibrate(detector, data)
         trainer.save_checkpoint(best)
     load_weights(detector, best)
     detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too

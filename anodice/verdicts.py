@@ -46,16 +46,15 @@ def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:
         AnodiceError: the chosen rule cannot be fitted; the other rules may fail, with their reason kept.
     """
     validation = table.validation
-    chosen = rule.fit(validation.score, validation.label, fitted_on="validation", split_digest=split_digest)
+    provenance = {"classes": validation.predicted, "fitted_on": "validation", "split_digest": split_digest}
+    chosen = rule.fit(validation.score, validation.label, **provenance)
     by_rule, refused = {}, {}
     for shown in (F1Max(), NormalsOnly(), FlagEverything()):
         if shown.name == rule.name:
             by_rule[shown.name] = chosen
             continue
         try:
-            by_rule[shown.name] = shown.fit(
-                validation.score, validation.label, fitted_on="validation", split_digest=split_digest
-            )
+            by_rule[shown.name] = shown.fit(validation.score, validation.label, **provenance)
         except AnodiceError as error:
             refused[shown.name] = str(error)
     by_rule.setdefault(rule.name, chosen)
@@ -67,7 +66,7 @@ def evaluate(table: ScoreTable, fitted: Fitted, *, seed: int) -> dict[str, Any]:
 
     A figure that cannot be had is None, with its reason beside it. `seed` seeds the intervals.
     """
-    verdicts = fitted.chosen.flags(table.published.score)
+    verdicts = fitted.chosen.flags(table.published.score, table.published.predicted)
     return {
         "threshold": fitted.chosen.rule,
         "test": {
@@ -97,7 +96,7 @@ def _ranking(part: ScoreTable) -> dict[str, Any]:
 
 
 def _part(part: ScoreTable, fitted: Fitted, seed: int) -> dict[str, Any]:
-    found = _ranking(part)
+    found = {**_ranking(part), **_accuracies(part)}
     thresholds: dict[str, Threshold | str] = {**fitted.by_rule, **fitted.refused}
     thresholds["oracle"] = found.get("reason") or Oracle().fit(
         part.score, part.label, fitted_on="test", split_digest=fitted.chosen.split_digest
@@ -105,7 +104,8 @@ def _part(part: ScoreTable, fitted: Fitted, seed: int) -> dict[str, Any]:
     found["at"] = {name: _at(part, thresholds[name], seed) for name in _order(list(thresholds))}
     if "reason" not in found:
         # The ranking's intervals do not depend on the verdicts: those of the chosen threshold will do.
-        spread = bootstrap(part.score, part.label, fitted.chosen.flags(part.score), part.content, seed=seed)
+        flags = fitted.chosen.flags(part.score, part.predicted)
+        spread = bootstrap(part.score, part.label, flags, part.content, seed=seed)
         found |= {"auroc_low": spread.auroc.low, "auroc_high": spread.auroc.high}
         found |= {
             "average_precision_low": spread.average_precision.low,
@@ -120,7 +120,7 @@ def _at(part: ScoreTable, threshold: Threshold | str, seed: int) -> dict[str, An
         return {**dict.fromkeys(_ROW), "reason": threshold}
     row: dict[str, Any] = dict.fromkeys(_ROW)
     row |= {"threshold": threshold.value, "fitted_on": threshold.fitted_on_words}
-    flags = threshold.flags(part.score)
+    flags = threshold.flags(part.score, part.predicted)
     counts = Confusion.from_flags(flags, part.label)
     row |= {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn}
     if not part.label.any():
@@ -134,6 +134,20 @@ def _at(part: ScoreTable, threshold: Threshold | str, seed: int) -> dict[str, An
         if interval is not None:
             row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return row
+
+
+def _accuracies(part: ScoreTable) -> dict[str, float | None]:
+    """Shares of the normal images that the detector takes for the right class, and for a class of the right face."""
+    found: dict[str, float | None] = {"class_accuracy": None, "face_accuracy": None}
+    normals = part.where(~part.label)
+    if len(normals) == 0 or (normals.predicted == "").any():
+        return found
+    found["class_accuracy"] = float((normals.predicted == normals.class_name).mean())
+    if (normals.face > 0).all():
+        faces = dict(zip(normals.class_name.tolist(), normals.face.tolist(), strict=True))
+        predicted = np.array([faces.get(name, 0) for name in normals.predicted.tolist()])
+        found["face_accuracy"] = float((predicted == normals.face).mean())
+    return found
 
 
 _ROW = (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anodice.data.datamodule import DiceDataModule
+from anodice.data.layouts import dice11
 from anodice.data.synthetic import write_synthetic
 
 
@@ -38,12 +39,15 @@ def data_module(tmp_path):
 
     def make(root, **changes):
         arguments = {
-            "layout": "dice11",
+            "layout": dice11,
+            "orientation": None,
             "image_size": 64,
             "in_channels": 1,
             "batch_size": 8,
             "steps_per_epoch": None,
             "validation_fraction": 0.25,
+            "test_fraction": 0.25,
+            "border_radius": None,
             "seed": 0,
             "cache_dir": str(tmp_path / "cache"),
             "augmentation": None,

@@ -8,11 +8,15 @@ import pytest
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import sweep
 from anodice.scores import ScoreTable, read_scores, write_scores
-from anodice.thresholds.rules import F1Max, Manual, NormalsOnly, RecallAt
+from anodice.thresholds.rules import F1Max, Manual, NormalsOnly, PerClass, RecallAt
 from anodice.verdicts import evaluate, fit_thresholds
 
+_PROVENANCE = {"fitted_on": "validation", "split_digest": "abcd"}
 
-def made_up(normals: int = 60, anomalies: int = 20, *, leaked: int = 10, gap: float = 2.0) -> ScoreTable:
+
+def made_up(
+    normals: int = 60, anomalies: int = 20, *, leaked: int = 10, gap: float = 2.0, predicted: str = ""
+) -> ScoreTable:
     """Validation and test alike: normals around 0, anomalies around `gap`; the first test normals are copies."""
     rng = np.random.default_rng(0)
     label = np.tile([False] * normals + [True] * anomalies, 2)
@@ -29,6 +33,7 @@ def made_up(normals: int = 60, anomalies: int = 20, *, leaked: int = 10, gap: fl
         score=rng.normal(size=count) + gap * label,
         leaked=(split == "test") & (first < leaked),
         content=np.array([f"hash_{k}" for k in range(count)]),
+        predicted=np.full(count, predicted, dtype="U2"),
     )
 
 
@@ -126,11 +131,53 @@ def test_scores_are_read_back_to_the_last_digit(tmp_path):
     table = made_up()
     write_scores(tmp_path / "scores.csv", table, fit_thresholds(table, F1Max(), "abcd").chosen)
     again = read_scores(tmp_path / "scores.csv")
-    for name in ("path", "split", "class_name", "face", "session", "label", "score", "leaked", "content"):
+    for name in ("path", "split", "class_name", "face", "session", "label", "score", "leaked", "content", "predicted"):
         assert (getattr(again, name) == getattr(table, name)).all(), name
 
 
 def test_scores_without_a_column_are_refused(tmp_path):
     (tmp_path / "scores.csv").write_text("path,score\na.png,1\n")
-    with pytest.raises(AnodiceError, match="label, leaked, session, split, verdict is missing"):
+    with pytest.raises(AnodiceError, match="label, leaked, predicted, session, split, verdict is missing"):
         read_scores(tmp_path / "scores.csv")
+
+
+def test_a_detector_without_classes_has_no_accuracy():
+    part = evaluated(made_up())["test"]["published"]
+    assert (part["class_accuracy"], part["face_accuracy"]) == (None, None)
+
+
+def test_accuracy_counts_the_normals_alone():
+    table = made_up(predicted="03")
+    table.predicted[table.label] = "07"
+    table.face[~table.label] = 3
+    assert evaluated(table)["test"]["clean"]["class_accuracy"] == 1.0
+    table.predicted[(table.split == "test") & (np.cumsum(~table.label) % 4 == 0)] = "04"
+    part = evaluated(table)["test"]["published"]
+    assert part["class_accuracy"] == part["face_accuracy"] == 0.75
+
+
+def test_each_class_gets_a_threshold_of_its_own():
+    table = made_up(gap=6.0, predicted="03")
+    second = np.arange(len(table)) % 2 == 0
+    table.predicted[second] = "04"
+    table.score[second] += 100
+    fitted = fit_thresholds(table, PerClass(F1Max()), "abcd")
+    assert evaluate(table, fitted, seed=0)["test"]["published"]["at"]["per_class"]["f1"] > 0.95
+    assert set(fitted.chosen.by_class) == {"03", "04"}
+    assert fitted.chosen.by_class["04"] - fitted.chosen.by_class["03"] == pytest.approx(100, abs=3)
+    verdicts = fitted.chosen.flags(table.score, table.predicted)
+    assert (verdicts[~second] == fitted.chosen.flags(table.score[~second], table.predicted[~second])).all()
+
+
+def test_a_class_with_too_few_images_shares_the_pooled_threshold():
+    table = made_up(predicted="03")
+    table.predicted[np.flatnonzero(~table.label)[:1]] = "04"
+    chosen = fit_thresholds(table, PerClass(F1Max()), "abcd").chosen
+    assert set(chosen.by_class) == {"03"}
+    assert chosen.detail["with_the_pooled_value"] == ["04"]
+    assert chosen.value == F1Max().fit(table.validation.score, table.validation.label, **_PROVENANCE).value
+
+
+def test_a_threshold_per_class_needs_classes():
+    with pytest.raises(AnodiceError, match="use model=ae_classifier or model=template"):
+        fit_thresholds(made_up(), PerClass(F1Max()), "abcd")

@@ -14,8 +14,11 @@ class Audit:
     """Copies among the records, by the hash of the pixels.
 
     Attributes:
-        training_copies: paths of training photos whose pixels an earlier training photo already has.
-        test_copies: the same within the test photos.
+        training: how many photos there are that are not published as test photos.
+        test: how many photos are published as test photos.
+        training_copies: paths of those among `training` whose pixels an earlier one already has, or, where no split is
+            published for them, a published test photo.
+        test_copies: paths of test photos whose pixels an earlier one already has.
         leaked: paths of test photos whose pixels also occur in the training folder.
         conflicts: pairs of paths with equal pixels, one filed as normal and one as anomalous.
     """
@@ -29,11 +32,16 @@ class Audit:
 
     def sentence(self) -> str:
         """One line for the start of a training."""
+        photos = "photos" if self.test == 0 else "training photos"
         line = (
-            f"audit: {len(self.training_copies)} of {self.training} training photos are exact copies of others (one of "
-            f"each is used); {len(self.leaked)} of {self.test} test photos are copies of training photos (figures come "
-            f"with and without them)"
+            f"audit: {len(self.training_copies)} of {self.training} {photos} are exact copies of others (one of each "
+            f"is used)"
         )
+        if self.test > 0:
+            line += (
+                f"; {len(self.leaked)} of {self.test} test photos are copies of training photos (figures come with and "
+                f"without them)"
+            )
         if self.conflicts:
             first = " and ".join(self.conflicts[0])
             line += (
@@ -44,24 +52,25 @@ class Audit:
 
 def audit(records: Sequence[Record]) -> Audit:
     """Find the exact copies among decoded records (near copies, re-encoded or shifted, are not looked for)."""
-    training = [r for r in records if r.split == "train"]
+    training = [r for r in records if r.split != "test"]
     test = [r for r in records if r.split == "test"]
-    in_training = {r.content for r in training}
+    in_training = {r.content for r in training if r.split == "train"}
     return Audit(
         training=len(training),
         test=len(test),
-        training_copies=_repeated(training),
-        test_copies=_repeated(test),
+        training_copies=_repeated(training, {r.content for r in records if r.split != "any"}),
+        test_copies=_repeated(test, set()),
         leaked=tuple(r.path for r in test if r.content in in_training),
         conflicts=_conflicts(records),
     )
 
 
-def _repeated(records: Sequence[Record]) -> tuple[str, ...]:
+def _repeated(records: Sequence[Record], published: set[str]) -> tuple[str, ...]:
+    """Those that are copies of earlier ones, or, without a published split, of photos that have one."""
     seen: set[str] = set()
     copies = []
     for record in records:
-        if record.content in seen:
+        if record.content in seen or (record.split == "any" and record.content in published):
             copies.append(record.path)
         seen.add(record.content)
     return tuple(copies)

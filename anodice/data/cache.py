@@ -1,7 +1,7 @@
 """Each image is decoded once, into one memory-mapped uint8 array on disk.
 
-The cache is keyed by the content of the folder (the bytes and names of its files), the image size and the channels, so
-a changed folder makes a new one and two runs over the same photos share one.
+The cache is keyed by the content of the folder (the bytes and names of its files), the image size, the channels and
+the orientation, so a changed folder makes a new one and two runs over the same photos share one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anodice.data.records import Record
@@ -27,6 +29,15 @@ from anodice.data.records import Record
 log = logging.getLogger(__name__)
 
 _VERSION = 1
+_CHUNK = 256
+
+
+class Orientation(Protocol):
+    """Turns grey photos (N, H, W) uint8 upright, each for itself; `name` changes whenever the result would."""
+
+    name: str
+
+    def __call__(self, photos: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
@@ -49,14 +60,23 @@ class CachedImages:
 
 
 def cached_images(
-    root: Path, records: Sequence[Record], *, cache_dir: Path, image_size: int, in_channels: int
+    root: Path,
+    records: Sequence[Record],
+    *,
+    cache_dir: Path,
+    image_size: int,
+    in_channels: int,
+    orientation: Orientation | None,
 ) -> CachedImages:
     """The decoded images of `records`, from the cache or, the first time, into it.
+
+    With an `orientation` (for one channel only) the pixels are those of the turned photos; the hashes stay those of the
+    files.
 
     A damaged cache is rebuilt with a warning. Safe when several processes start together: each builds in a folder of
     its own, and the first to finish is kept.
     """
-    folder = cache_dir / "images" / _key(records, image_size, in_channels)
+    folder = cache_dir / "images" / _key(records, image_size, in_channels, orientation)
     if folder.exists():
         try:
             return _load(folder, len(records))
@@ -66,7 +86,7 @@ def cached_images(
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
-        _build(building, root, records, image_size, in_channels)
+        _build(building, root, records, image_size, in_channels, orientation)
         try:
             building.rename(folder)
         except OSError:
@@ -107,14 +127,22 @@ def _to_eight_bit(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
-def _key(records: Sequence[Record], image_size: int, in_channels: int) -> str:
-    state = hashlib.blake2b(f"{_VERSION} {image_size} {in_channels}\n".encode(), digest_size=16)
+def _key(records: Sequence[Record], image_size: int, in_channels: int, orientation: Orientation | None) -> str:
+    turned = "" if orientation is None else f" {orientation.name}"
+    state = hashlib.blake2b(f"{_VERSION} {image_size} {in_channels}{turned}\n".encode(), digest_size=16)
     for record in records:
         state.update(f"{record.path}\0{record.file_hash}\n".encode())
     return state.hexdigest()
 
 
-def _build(folder: Path, root: Path, records: Sequence[Record], image_size: int, in_channels: int) -> None:
+def _build(
+    folder: Path,
+    root: Path,
+    records: Sequence[Record],
+    image_size: int,
+    in_channels: int,
+    orientation: Orientation | None,
+) -> None:
     shape = (len(records), image_size, image_size, in_channels)
     pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
 
@@ -130,8 +158,14 @@ def _build(folder: Path, root: Path, records: Sequence[Record], image_size: int,
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(work, range(len(records)), chunksize=64))
-    pixels.flush()
     contents, sizes, colour, reasons = (list(column) for column in zip(*found, strict=True))
+    if orientation is not None:
+        decoded = [i for i, reason in enumerate(reasons) if reason == ""]
+        log.info("turning %d photos upright, once", len(decoded))
+        for start in range(0, len(decoded), _CHUNK):
+            rows = decoded[start : start + _CHUNK]
+            pixels[rows, ..., 0] = orientation(pixels[rows, ..., 0])
+    pixels.flush()
     index = {"contents": contents, "sizes": sizes, "colour": colour, "reasons": reasons, "crc": zlib.crc32(pixels)}
     (folder / "index.json").write_text(json.dumps(index))
 

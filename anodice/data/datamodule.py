@@ -1,8 +1,8 @@
-"""The LightningDataModule over a folder of dice photos: it turns them into batches."""
+"""The LightningDataModule over a folder of photos: it turns them into batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,63 +11,86 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from anodice.data.cache import Orientation
 from anodice.data.photos import Photos, read_photos
-from anodice.data.records import LAYOUTS
+from anodice.data.records import Layout
 from anodice.data.transforms import EvaluationTransform
-from anodice.errors import AnodiceError, unknown
+from anodice.errors import AnodiceError
 
 Batch = dict[str, Tensor]
-"""`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `face` (B,) int64, -1 if unknown, `index` (B,) int64."""
+"""`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `class` (B,) int64 into the classes of the data, -1 for
+anomalies and classes without training photos, `face` (B,) int64, -1 if unknown, `index` (B,) int64."""
 
 
 class DiceDataModule(pl.LightningDataModule):
-    """Batches of dice photos from a folder in one of the known layouts.
+    """Batches of photos of dice, or of anything else, from a folder.
 
     Args:
         root: the folder.
-        layout: name of the layout, one of `anodice.data.records.LAYOUTS`.
+        layout: from the folder to what is in it; see `anodice.data.layouts`.
+        orientation: turns the grey photos of a layout that are not upright, once, before they are kept; None for none.
         image_size: height and width that each image is resized to, in pixels.
         in_channels: 1 (grey) or 3 (RGB).
         batch_size: images per batch, in training and in evaluation.
         steps_per_epoch: training batches per epoch, whatever the number of images; None for one pass over them.
         validation_fraction: share of the distinct normal training photos of each class that is held out.
+        test_fraction: share of those without a published split that is tested.
+        border_radius: share of half the image within which the object lies, for scores that leave out what surrounds
+            it; None for the whole image.
         seed: seeds the split and the order of the training batches.
         cache_dir: where the decoded images are kept.
         augmentation: applied to training batches only; None for none.
 
     Raises:
-        AnodiceError: an unknown layout, or a value out of range.
+        AnodiceError: a layout that is no function, a value out of range, or an orientation for colour photos.
     """
 
     def __init__(
         self,
         *,
         root: str,
-        layout: str,
+        layout: Callable[[Path], Layout],
+        orientation: Orientation | None,
         image_size: int,
         in_channels: int,
         batch_size: int,
         steps_per_epoch: int | None,
         validation_fraction: float,
+        test_fraction: float,
+        border_radius: float | None,
         seed: int,
         cache_dir: str,
         augmentation: nn.Module | None,
     ) -> None:
         super().__init__()
-        if layout not in LAYOUTS:
-            raise unknown("layout", layout, LAYOUTS)
+        if not callable(layout):
+            raise AnodiceError(
+                f"expected data.layout to be a function of anodice.data.layouts, got {layout!r}; choose it with data=, "
+                f"such as data=dice11."
+            )
         if in_channels not in (1, 3):
             raise AnodiceError(f"expected data.in_channels 1 (grey) or 3 (RGB), got {in_channels}.")
+        if orientation is not None and in_channels != 1:
+            raise AnodiceError(
+                f"expected data.in_channels=1 with an orientation, which turns grey photos, got {in_channels}; set "
+                f"data.orientation=null to keep the colour of photos as they lie."
+            )
+        if border_radius is not None and not border_radius > 0:
+            raise AnodiceError(
+                f"expected data.border_radius above 0 (1 reaches the middle of each edge), got {border_radius!r}; null "
+                f"is for the whole image."
+            )
         sizes = {"image_size": image_size, "batch_size": batch_size, "steps_per_epoch": steps_per_epoch}
         for name, value in sizes.items():
             if value is None and name == "steps_per_epoch":
                 continue
             if not isinstance(value, int) or value < 1:
                 raise AnodiceError(f"expected data.{name} to be a whole number of at least 1, got {value!r}.")
-        self.root, self.layout = root, layout
+        self.root, self.layout, self.orientation = root, layout, orientation
         self.image_size, self.in_channels = image_size, in_channels
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
-        self.validation_fraction, self.seed = validation_fraction, seed
+        self.validation_fraction, self.test_fraction = validation_fraction, test_fraction
+        self.border_radius, self.seed = border_radius, seed
         self.cache_dir = Path(cache_dir)
         self.transform, self.augmentation = EvaluationTransform(), augmentation
         self._photos: Photos | None = None
@@ -78,14 +101,21 @@ class DiceDataModule(pl.LightningDataModule):
         if self._photos is None:
             self._photos = read_photos(
                 self.root,
-                LAYOUTS[self.layout],
+                self.layout,
                 cache_dir=self.cache_dir,
                 image_size=self.image_size,
                 in_channels=self.in_channels,
+                orientation=self.orientation,
                 validation_fraction=self.validation_fraction,
+                test_fraction=self.test_fraction,
                 seed=self.seed,
             )
         return self._photos
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The normal classes that there are photos to learn from, in order; no photo is read for them."""
+        return self.layout(Path(self.root).expanduser()).classes
 
     def setup(self, stage: str) -> None:
         del stage  # one reading serves every stage
@@ -94,6 +124,10 @@ class DiceDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         order = _EpochOrder(len(self.photos.split.fit), self.batch_size, steps=self.steps_per_epoch, seed=self.seed)
         return self._loader(self.photos.split.fit, order)
+
+    def fit_loader(self) -> DataLoader:
+        """Every fit photo once, in order, like `evaluation_loader`: for what is fitted in one pass."""
+        return self.evaluation_loader(self.photos.split.fit)
 
     def val_dataloader(self) -> DataLoader:
         return self.evaluation_loader(self.photos.split.validation)
@@ -132,6 +166,9 @@ class _PhotoDataset(Dataset):
         self.rows = photos.rows[self.indices]
         records = [photos.records[i] for i in self.indices]
         self.labels = np.array([r.anomalous for r in records], dtype=bool)
+        number = {name: k for k, name in enumerate(photos.classes)}
+        classes = [-1 if r.anomalous else number.get(r.class_name, -1) for r in records]
+        self.classes = np.array(classes, dtype=np.int64)
         self.faces = np.array([-1 if r.face is None else r.face for r in records], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -141,6 +178,7 @@ class _PhotoDataset(Dataset):
         return {
             "image": torch.from_numpy(self.pixels[self.rows[positions]]),
             "label": torch.from_numpy(self.labels[positions]),
+            "class": torch.from_numpy(self.classes[positions]),
             "face": torch.from_numpy(self.faces[positions]),
             "index": torch.from_numpy(self.indices[positions]),
         }

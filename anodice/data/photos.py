@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
 
 from anodice.data.audit import Audit, audit
-from anodice.data.cache import CachedImages, cached_images
-from anodice.data.records import ANOMALIES, Layout, Record, Walk, walk
+from anodice.data.cache import CachedImages, Orientation, cached_images
+from anodice.data.layouts import in_order
+from anodice.data.records import Folder, Layout, Record, Walk, walk
 from anodice.data.split import Split, make_split
+from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
+
+_MOST_COLUMNS = 15
 
 
 @dataclass(frozen=True)
@@ -38,42 +46,95 @@ class Photos:
     audit: Audit
     split: Split
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The normal classes that there are photos to learn from, in order."""
+        return self.walked.layout.classes
+
+    def mask(self, index: int) -> NDArray[np.bool_] | None:
+        """Where the defects of a photo are, (H, W) of the image size; None where nobody has marked them.
+
+        A pixel is true where any marked pixel of the file falls into it, so the thinnest scratch is kept.
+
+        Raises:
+            AnodiceError: the mask cannot be read.
+        """
+        mask = self.records[index].mask
+        if mask is None:
+            return None
+        path = self.walked.root / mask
+        try:
+            with Image.open(path) as file:
+                marked = np.asarray(file.convert("L")) > 0
+        except (OSError, SyntaxError) as error:
+            raise AnodiceError(f"expected an image at {path}, got {error}; mend or remove that mask.") from error
+        height, width = self.pixels.shape[1:3]
+        pooled = F.adaptive_max_pool2d(torch.from_numpy(marked.astype(np.float32))[None], (height, width))
+        return pooled[0].numpy() > 0
+
 
 def read_photos(
     root: str | Path,
-    layout: Layout,
+    layout: Callable[[Path], Layout],
     *,
     cache_dir: Path,
     image_size: int,
     in_channels: int,
+    orientation: Orientation | None,
     validation_fraction: float,
+    test_fraction: float,
     seed: int,
 ) -> Photos:
     """Read the folder; what a person may not expect of it is logged as a warning.
 
+    Args:
+        orientation: turns the photos, unless those of the layout are upright.
+
     Raises:
         AnodiceError: the folder is not laid out so, or cannot be split (see `walk` and `make_split`).
     """
-    walked = walk(root, layout)
+    root = Path(root).expanduser().absolute()
+    walked = walk(root, layout(root))
+    turned = orientation is not None and not walked.layout.upright
     cached = cached_images(
-        walked.root, walked.records, cache_dir=cache_dir, image_size=image_size, in_channels=in_channels
+        root,
+        walked.records,
+        cache_dir=cache_dir,
+        image_size=image_size,
+        in_channels=in_channels,
+        orientation=orientation if turned else None,
     )
     rows = np.array([i for i in range(len(walked.records)) if i not in cached.undecodable])
     records = tuple(walked.records[i].with_content(cached.contents[i]) for i in rows)
+    if turned:  # the masks lie as the photos did before
+        records = tuple(replace(record, mask=None) for record in records)
     skipped = walked.skipped + tuple((walked.records[i].path, why) for i, why in cached.undecodable.items())
-    split = make_split(records, validation_fraction=validation_fraction, seed=seed)
+    split = make_split(records, validation_fraction=validation_fraction, test_fraction=test_fraction, seed=seed)
+    if orientation is not None and not turned:
+        log.info("the photos of this layout are upright: data.orientation has nothing to do")
+    if orientation is None and not walked.layout.upright:
+        log.warning("the photos of this layout are not upright, and data.orientation is null: they are not turned.")
     for line in _remarks(walked, cached, image_size, in_channels):
         log.warning(line)
     return Photos(walked, records, skipped, cached.pixels, rows, audit(records), split)
 
 
 def describe(photos: Photos) -> str:
-    """What was found, for the start of a run: a table split x class x count, the skipped files, the audit."""
-    classes = photos.walked.layout.classes
-    rows = [["", *classes, "total"]]
+    """What was found, for the start of a run: a table split x class x count, the skipped files, the audit.
+
+    With many classes the table counts normal and anomalous photos only.
+    """
+    folders = photos.walked.layout.folders
+    columns = [(name, anomalous) for anomalous in (False, True) for name in _names(folders, anomalous)]
+    column_of = {column: column for column in columns}
+    if len(columns) > _MOST_COLUMNS:
+        column_of = {column: ("anomalous" if column[1] else "normal", column[1]) for column in columns}
+        columns = list(dict.fromkeys(column_of.values()))
+    rows = [["", *(name for name, _ in columns), "total"]]
     for name in ("fit", "validation", "test"):
-        counts = Counter(photos.records[i].class_name for i in getattr(photos.split, name))
-        rows.append([name, *(str(counts[c]) for c in classes), str(sum(counts.values()))])
+        part = [photos.records[i] for i in getattr(photos.split, name)]
+        counts = Counter(column_of[r.class_name, r.anomalous] for r in part)
+        rows.append([name, *(str(counts[c]) for c in columns), str(len(part))])
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = [f"photos under {photos.walked.root}"]
     lines += ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
@@ -86,16 +147,25 @@ def describe(photos: Photos) -> str:
     return "\n".join([*lines, photos.audit.sentence()])
 
 
+def _names(folders: tuple[Folder, ...], anomalous: bool) -> tuple[str, ...]:
+    """The classes of the normal folders, or the kinds of the anomalous ones."""
+    return in_order(f.class_name for f in folders if f.anomalous == anomalous)
+
+
 def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: int) -> Iterator[str]:
     """Sentences on what a person may not expect of their photos."""
     for folder in walked.unread:
-        yield f"{folder} is not read: the class folders are {', '.join(walked.layout.classes)}."
-    for folder in walked.empty:
-        yield f"{folder} holds no photo: {_consequence(walked, folder)}."
+        yield f"{folder} is not read: the layout is {walked.layout.tree}."
+    for folder in walked.layout.folders:
+        if folder.path in walked.empty:
+            yield f"{folder.path} holds no photo: {_consequence(walked, folder)}."
     decoded = [i for i in range(len(walked.records)) if i not in cached.undecodable]
-    common = Counter(cached.sizes[i] for i in decoded).most_common(1)[0][0]
+    sizes = Counter(cached.sizes[i] for i in decoded)
+    common, count = sizes.most_common(1)[0]
     odd = [i for i in decoded if cached.sizes[i] != common]
-    if odd:
+    if odd and count <= len(decoded) / 2:
+        yield f"the photos have {len(sizes)} sizes; every photo is resized to {image_size}x{image_size}."
+    elif odd:
         width, height = cached.sizes[odd[0]]
         yield (
             f"{_photos(len(odd))} not {common[0]}x{common[1]} as most are, such as "
@@ -109,13 +179,14 @@ def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: i
         )
 
 
-def _consequence(walked: Walk, folder: str) -> str:
-    split, class_name = folder.split("/")
-    if split == walked.layout.splits["test"]:
+def _consequence(walked: Walk, folder: Folder) -> str:
+    if folder.split == "test":
         return "the figures say nothing of that class"
-    if class_name == ANOMALIES:
-        return "only thresholds from normal photos alone can be fitted"
-    return "the detector does not get to know that class, and its photos will look anomalous"
+    if not folder.anomalous:
+        return "the detector does not get to know that class, and its photos will look anomalous"
+    if any(r.anomalous and r.split != "test" for r in walked.records):
+        return "thresholds are fitted without that kind of anomaly"
+    return "only thresholds from normal photos alone can be fitted"
 
 
 def _photos(count: int) -> str:

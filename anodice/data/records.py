@@ -1,21 +1,23 @@
 """The walk over a folder of photos: which files are records, which are skipped and why.
 
-One walk, a declared table of layouts, no guessing: a folder that the layout does not name is not read.
+One walk, declared layouts, no guessing: a folder that the layout does not name is not read.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from anodice.errors import AnodiceError
 
-ANOMALIES = "ano"
-"""The class of every anomalous photo; nobody wrote down which face such a photo shows."""
+PublishedSplit = Literal["train", "test", "any"]
+"""The published split of a photo; `any` where nobody has published one."""
 
 _SIGNATURES = {
     "JPEG": (b"\xff\xd8\xff",),
@@ -28,37 +30,44 @@ _SESSION = re.compile(r"^(\d\d_\d\d_\d\d)_")
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A folder that is read, and what the photos directly in it are.
+
+    Attributes:
+        path: relative to the root, with forward slashes.
+        split: the published split.
+        class_name: the class of normal photos, the kind of anomalous ones.
+        anomalous: whether the photos are.
+        face: 1..6 for a die, None where it is not known.
+        masks: folder of the masks, relative to the root; it need not be there. The mask of `<stem>.<ext>` is
+            `<stem>_mask.png` or `<stem>.png`.
+    """
+
+    path: str
+    split: PublishedSplit
+    class_name: str
+    anomalous: bool
+    face: int | None = None
+    masks: str | None = None
+
+
+@dataclass(frozen=True)
 class Layout:
     """Which folders of a root are read, and what they mean.
 
     Attributes:
-        splits: split name (`train`, `test`) -> folder name.
-        faces: class folder -> face 1..6.
+        folders: in the order in which they are read.
+        classes: names of the normal classes that there are photos to learn from, in order.
+        parents: folders that must be there; others in them are not read, and named.
+        tree: the expected folders, for error messages.
+        upright: false where the photos still have to be turned.
     """
 
-    splits: dict[str, str]
-    faces: dict[str, int]
-
-    @property
-    def classes(self) -> list[str]:
-        """The class folders in numeric order, the anomalies last."""
-        return [*sorted(self.faces, key=int), ANOMALIES]
-
-    def tree(self) -> str:
-        """The expected folders, for an error message."""
-        names = sorted(self.faces, key=int)
-        splits = ",".join(self.splits.values())
-        return f"ROOT/{{{splits}}}/{{{names[0]}..{names[-1]},{ANOMALIES}}}/<photos>"
-
-
-LAYOUTS = {
-    "dice11": Layout(
-        splits={"train": "train_set", "test": "test_set"},
-        # The logo, in its four orientations, stands for the six.
-        faces={"00": 1, "01": 2, "02": 2, "03": 3, "04": 3, "05": 4, "06": 5, "07": 6, "08": 6, "09": 6, "10": 6},
-    ),
-}
-"""The folder layouts that are understood, by name."""
+    folders: tuple[Folder, ...]
+    classes: tuple[str, ...]
+    parents: tuple[str, ...]
+    tree: str
+    upright: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,25 +76,25 @@ class Record:
 
     Attributes:
         path: relative to the root, with forward slashes.
-        split: the published split, `train` or `test`.
-        class_name: the class folder, `00`..`10` or `ano`.
-        face: 1..6, or None for an anomaly.
+        split: the published split, `train`, `test` or `any`.
+        class_name: the class of a normal photo, such as `00`..`10`; the kind of an anomalous one, such as `ano`.
+        anomalous: whether the photo is filed as anomalous.
+        face: 1..6, or None where it is not known.
+        mask: path of the mask of its defects, relative to the root; None without one.
         session: shooting session read from the file name, `DD_MM_YY`; the leading word where there is no date.
         file_hash: hash of the file's bytes.
         content: hash of the decoded pixels; empty until the image is decoded.
     """
 
     path: str
-    split: str
+    split: PublishedSplit
     class_name: str
+    anomalous: bool
     face: int | None
+    mask: str | None
     session: str
     file_hash: str
     content: str = ""
-
-    @property
-    def anomalous(self) -> bool:
-        return self.class_name == ANOMALIES
 
     def with_content(self, content: str) -> Record:
         """The same record, decoded."""
@@ -99,8 +108,8 @@ class Walk:
     Attributes:
         records: in a fixed order.
         skipped: path and reason of each file that is no record.
-        empty: class folders without a record.
-        unread: folders within the splits that the layout does not name.
+        empty: folders of the layout without a record.
+        unread: folders beside these that the layout does not name.
     """
 
     root: Path
@@ -118,32 +127,41 @@ def walk(root: str | Path, layout: Layout) -> Walk:
     and named; the file's extension does not matter. Folders that the layout does not name are not read.
 
     Raises:
-        AnodiceError: a split folder is missing, or no normal training photo is there.
+        AnodiceError: a folder is missing, or no normal photo to train on is there.
     """
     root = Path(root).expanduser().absolute()
     _check_root(root, layout)
     records: list[Record] = []
     skipped: list[tuple[str, str]] = []
     empty: list[str] = []
-    for split, folder in layout.splits.items():
-        for class_name in layout.classes:
-            before = len(records)
-            for path in _files(root / folder / class_name):
-                name = path.relative_to(root).as_posix()
-                data = b"" if _is_hidden(path) else path.read_bytes()
-                reason = "hidden file" if _is_hidden(path) else _why_not_an_image(data)
-                if reason is not None:
-                    skipped.append((name, reason))
-                    continue
-                file_hash = hashlib.blake2b(data, digest_size=16).hexdigest()
-                face = layout.faces.get(class_name)
-                records.append(Record(name, split, class_name, face, session_of(path.name), file_hash))
-            if len(records) == before:
-                empty.append(f"{folder}/{class_name}")
-    if not any(r.split == "train" and not r.anomalous for r in records):
+    for folder in layout.folders:
+        masks = _masks(root, folder)
+        before = len(records)
+        for path in _files(root / folder.path):
+            name = path.relative_to(root).as_posix()
+            data = b"" if is_hidden(path) else path.read_bytes()
+            reason = "hidden file" if is_hidden(path) else _why_not_an_image(data)
+            if reason is not None:
+                skipped.append((name, reason))
+                continue
+            records.append(
+                Record(
+                    path=name,
+                    split=folder.split,
+                    class_name=folder.class_name,
+                    anomalous=folder.anomalous,
+                    face=folder.face,
+                    mask=masks.get(f"{path.stem}_mask", masks.get(path.stem)),
+                    session=session_of(path.name),
+                    file_hash=hashlib.blake2b(data, digest_size=16).hexdigest(),
+                )
+            )
+        if len(records) == before:
+            empty.append(folder.path)
+    if not any(r.split != "test" and not r.anomalous for r in records):
         raise AnodiceError(
-            f"expected normal photos under {root / layout.splits['train']}, found none in its class folders "
-            f"({len(skipped)} files were skipped); the layout is {layout.tree()}."
+            f"expected normal photos under {root / layout.parents[0]}, found none in the class folders "
+            f"({len(skipped)} files were skipped); the layout is {layout.tree}."
         )
     return Walk(root, layout, tuple(records), tuple(skipped), tuple(empty), _unread(root, layout))
 
@@ -165,15 +183,34 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from sorted(Path(e.path) for e in entries if e.is_file())
 
 
+def _masks(root: Path, folder: Folder) -> dict[str, str]:
+    """The masks of a folder's photos: stem of the file -> path relative to the root."""
+    if folder.masks is None:
+        return {}
+    files = (path for path in _files(root / folder.masks) if path.suffix == ".png" and not is_hidden(path))
+    return {path.stem: path.relative_to(root).as_posix() for path in files}
+
+
 def _unread(root: Path, layout: Layout) -> tuple[str, ...]:
     """Folders that somebody may have meant as classes."""
-    found = (path for folder in layout.splits.values() for path in sorted((root / folder).iterdir()))
-    unknown = (path for path in found if path.is_dir() and path.name not in layout.classes and not _is_hidden(path))
+    # Those that hold a folder which is read are no such thing.
+    read = {above for f in layout.folders for above in (Path(f.path), *Path(f.path).parents)}
+    found = (path for parent in layout.parents for path in sorted((root / parent).iterdir()) if path.is_dir())
+    unknown = (path for path in found if path.relative_to(root) not in read and not is_hidden(path))
     return tuple(path.relative_to(root).as_posix() for path in unknown)
 
 
-def _is_hidden(path: Path) -> bool:
-    return path.name.startswith(".")
+def is_hidden(path: Path) -> bool:
+    """Whether a name is none that a person gave: `.DS_Store`, `._x`, the folder `__MACOSX`."""
+    return path.name.startswith(".") or path.name == "__MACOSX"
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a path is a file that a walk would make a record of."""
+    if is_hidden(path) or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _why_not_an_image(file.read(16)) is None
 
 
 def _why_not_an_image(data: bytes) -> str | None:
@@ -186,13 +223,24 @@ def _why_not_an_image(data: bytes) -> str | None:
 
 
 def _check_root(root: Path, layout: Layout) -> None:
-    missing = [name for name in layout.splits.values() if not (root / name).is_dir()]
+    missing = [name for name in layout.parents if not (root / name).is_dir()]
     if not missing:
         return
     raise AnodiceError(
-        f"expected {' and '.join(f'{name}/' for name in missing)} in {root}, {_what_is_there(root)}; "
-        f"set data.root (or DICE_ROOT) to the folder laid out as {layout.tree()}{_nearby(root, layout)}."
+        f"expected {' and '.join(f'{name}/' for name in missing)} in {root}, {_what_is_there(root)}"
+        f"{_did_you_mean(root, layout, missing)}; "
+        f"set data.root to the folder laid out as {layout.tree}{_nearby(root, layout)}."
     )
+
+
+def _did_you_mean(root: Path, layout: Layout, missing: list[str]) -> str:
+    """The folders nearest in name to the missing ones, as deep below the root; nothing where none is near."""
+    near = []
+    for name in missing if root.is_dir() else []:
+        found = (path for path in root.glob("/".join("*" for _ in name.split("/"))) if path.is_dir())
+        free = {path.relative_to(root).as_posix() for path in found} - set(layout.parents)
+        near += difflib.get_close_matches(name, sorted(free), n=1, cutoff=0.7)
+    return f" (did you mean {' and '.join(f'{name}/' for name in near)}?)" if near else ""
 
 
 def _what_is_there(root: Path) -> str:
@@ -212,6 +260,6 @@ def _nearby(root: Path, layout: Layout) -> str:
     """A hint at a folder close by that has the layout: the parent, or a child."""
     candidates = [root.parent, *(sorted(root.iterdir()) if root.is_dir() else [])]
     for candidate in candidates:
-        if all((candidate / name).is_dir() for name in layout.splits.values()):
+        if all((candidate / name).is_dir() for name in layout.parents):
             return f"; {candidate} has that layout"
     return ""

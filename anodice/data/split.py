@@ -1,7 +1,8 @@
 """Fit, validation and test: disjoint by the pixels, seeded, stratified by class.
 
 Thresholds are fitted on validation, never on test. The published test split holds every test photo; the clean one holds
-those whose pixels do not also occur in the training folder.
+those whose pixels do not also occur in the training folder. Photos without a published split are divided here, and
+among these no pixels straddle.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from anodice.data.records import ANOMALIES, Record
+from anodice.data.records import PublishedSplit, Record
 from anodice.errors import AnodiceError
 
 
@@ -24,9 +25,9 @@ class Split:
     """Indices into the records of a walk.
 
     Attributes:
-        fit: normal training photos that the network learns from, one of each set of copies.
-        validation: normal training photos held out, then the anomalous training photos; one of each set of copies.
-        test: every test photo (the published test split).
+        fit: normal photos that the network learns from, one of each set of copies.
+        validation: normal photos held out, then anomalous ones; one of each set of copies.
+        test: every photo of the published test split, then those drawn from the photos without one.
         leaked: those of `test` whose pixels also occur in the training folder.
         digest: hash of the three sets of pixels; equal digests mean equal splits.
     """
@@ -38,43 +39,56 @@ class Split:
     digest: str
 
 
-def make_split(records: Sequence[Record], *, validation_fraction: float, seed: int) -> Split:
+def make_split(records: Sequence[Record], *, validation_fraction: float, test_fraction: float, seed: int) -> Split:
     """Split decoded records.
 
-    Of each class the fraction `validation_fraction` of its distinct photos (at least one) is held out. The choice
-    depends on the seed and the pixels alone, not on file names or their order. Photos filed both as normal and as
-    anomalous are used neither for fitting nor for validation.
+    Of each class the fraction `validation_fraction` of its distinct normal photos (at least one) is held out, and
+    where there is no published split, `test_fraction` of them (at least one) goes to the test; classes that have too
+    few photos for that are divided together. Anomalous training photos are for validation; those without a published
+    split go to validation and test by halves. The choice depends on the seed and the pixels alone, not on file names or
+    their order. Photos filed both as normal and as anomalous are used neither for fitting nor for validation.
 
     Raises:
-        AnodiceError: the fraction is not inside (0, 1), a class has a single distinct photo, or no normal one is left.
+        AnodiceError: a fraction is not inside (0, 1) or both leave nothing to fit, there are too few distinct photos,
+            or no normal one is left.
     """
-    if not 0 < validation_fraction < 1:
-        raise AnodiceError(
-            f"expected data.validation_fraction between 0 and 1 (exclusive), got {validation_fraction}; 0.1 is usual."
-        )
-    left_out = {r.content for r in records if r.anomalous} & {r.content for r in records if not r.anomalous}
-    by_class: dict[str, dict[str, int]] = defaultdict(dict)
-    for index, record in enumerate(records):
-        if record.split == "train" and record.content not in left_out:
-            by_class[record.class_name][record.content] = index
-            left_out.add(record.content)  # further copies, in whatever class
-
+    for name, value in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
+        if not 0 < value < 1:
+            raise AnodiceError(f"expected data.{name} between 0 and 1 (exclusive), got {value}; 0.1 is usual.")
     fit: list[int] = []
-    validation: list[int] = []
-    anomalies = list(by_class.pop(ANOMALIES, {}).values())
-    for class_name in sorted(by_class):
-        held_out, rest = _hold_out(class_name, by_class[class_name], validation_fraction, seed)
-        validation += held_out
+    held_out: list[int] = []
+    anomalies: list[int] = []
+    drawn: list[int] = []
+    contents: dict[PublishedSplit, set[str]] = defaultdict(set)
+    for record in records:
+        contents[record.split].add(record.content)
+    used = {r.content for r in records if r.anomalous} & {r.content for r in records if not r.anomalous}
+
+    training = _by_class(records, "train", used)
+    for parts, rest in _divided(training[False], (validation_fraction,), seed):
+        held_out += parts[0]
         fit += rest
-    if not fit:
+    anomalies += [i for photos in training[True].values() for i in photos.values()]
+    # What has copies in a published part stays there: nothing that is drawn here can leak.
+    unsplit = _by_class(records, "any", used | contents["train"] | contents["test"])
+    if unsplit[False] and validation_fraction + test_fraction >= 1:
         raise AnodiceError(
-            "expected normal training photos that can be decoded and are not filed as anomalous as well, found none "
-            f"among {len(records)} decoded photos; check the files in the class folders of the training folder."
+            f"expected data.validation_fraction and data.test_fraction below 1 together, got {validation_fraction} and "
+            f"{test_fraction}; the rest is what the network learns from."
         )
-    validation += anomalies
-    test = [i for i, r in enumerate(records) if r.split == "test"]
-    in_training = {r.content for r in records if r.split == "train"}
-    leaked = frozenset(i for i in test if records[i].content in in_training)
+    for parts, rest in _divided(unsplit[False], (validation_fraction, test_fraction), seed):
+        held_out += parts[0]
+        drawn += parts[1]
+        fit += rest
+    dealt = [i for name, photos in unsplit[True].items() for i in _shuffled(name, photos, seed)]
+    anomalies += dealt[::2]
+    drawn += dealt[1::2]
+
+    _check_enough(len(fit) + len(held_out), len(held_out), len(records), drawing=bool(unsplit[False]))
+    validation = sorted(held_out) + sorted(anomalies)
+    published = [i for i, r in enumerate(records) if r.split == "test"]
+    test = [*published, *sorted(drawn)]
+    leaked = frozenset(i for i in published if records[i].content in contents["train"])
     digest = _digest([[records[i].content for i in part] for part in (fit, validation, test)])
     return Split(tuple(sorted(fit)), tuple(validation), tuple(test), leaked, digest)
 
@@ -86,18 +100,73 @@ def write_split(path: Path, split: Split, records: Sequence[Record]) -> None:
     path.write_text(json.dumps({**contents, "digest": split.digest}, indent=1) + "\n")
 
 
-def _hold_out(class_name: str, photos: dict[str, int], fraction: float, seed: int) -> tuple[list[int], list[int]]:
-    if len(photos) < 2:
-        raise AnodiceError(
-            f"expected at least 2 distinct normal photos of class {class_name} (one to fit, one to validate), got "
-            f"{len(photos)}; add photos or remove the class folder."
-        )
+def _by_class(
+    records: Sequence[Record], split: PublishedSplit, used: set[str]
+) -> dict[bool, dict[str, dict[str, int]]]:
+    """Anomalous or not -> class -> pixels -> index: the first of each set of copies, without those of `used`."""
+    found: dict[bool, dict[str, dict[str, int]]] = {False: {}, True: {}}
+    seen = set(used)
+    for index, record in enumerate(records):
+        if record.split == split and record.content not in seen:
+            found[record.anomalous].setdefault(record.class_name, {})[record.content] = index
+            seen.add(record.content)  # further copies, in whatever class
+    return found
+
+
+def _divided(
+    classes: Mapping[str, dict[str, int]], fractions: Sequence[float], seed: int
+) -> list[tuple[list[list[int]], list[int]]]:
+    """A part of each fraction and the rest, of each class; all rest where there are too few photos in all."""
+    least = len(fractions) + 1
+    enough = {name: photos for name, photos in classes.items() if len(photos) >= least}
+    pooled = {content: i for name, photos in classes.items() if name not in enough for content, i in photos.items()}
+    divided = [_hold_out(name, photos, fractions, seed) for name, photos in enough.items()]
+    if len(pooled) >= least:
+        divided.append(_hold_out("", pooled, fractions, seed))
+    elif pooled:
+        divided.append(([[] for _ in fractions], list(pooled.values())))
+    return divided
+
+
+def _hold_out(
+    class_name: str, photos: dict[str, int], fractions: Sequence[float], seed: int
+) -> tuple[list[list[int]], list[int]]:
+    """One photo at least for each part, and one for the rest."""
+    order = _shuffled(class_name, photos, seed)
+    parts: list[list[int]] = []
+    for fraction in fractions:
+        spare = len(fractions) - len(parts)  # one for each of the other parts and for the rest
+        count = min(max(1, round(len(photos) * fraction)), len(order) - spare)
+        parts.append(order[:count])
+        order = order[count:]
+    return parts, order
+
+
+def _shuffled(class_name: str, photos: dict[str, int], seed: int) -> list[int]:
+    """The indices of a class in an order that its name, the seed and the pixels give."""
     contents = sorted(photos)
-    count = min(max(1, round(len(contents) * fraction)), len(contents) - 1)
-    chosen = set(np.random.default_rng([seed, int(class_name)]).permutation(len(contents))[:count].tolist())
-    held_out = sorted(photos[c] for k, c in enumerate(contents) if k in chosen)
-    rest = [photos[c] for k, c in enumerate(contents) if k not in chosen]
-    return held_out, rest
+    generator = np.random.default_rng([seed, _number(class_name)])
+    return [photos[contents[k]] for k in generator.permutation(len(contents))]
+
+
+def _number(class_name: str) -> int:
+    if class_name.isdecimal():
+        return int(class_name)
+    return int.from_bytes(hashlib.blake2b(class_name.encode(), digest_size=8).digest(), "big")
+
+
+def _check_enough(normals: int, held_out: int, decoded: int, *, drawing: bool) -> None:
+    """Raise where no distinct normal photo is left to learn from, or none to hold out."""
+    if normals == 0:
+        raise AnodiceError(
+            "expected normal training photos that can be decoded and are not filed as anomalous as well, found none "
+            f"among {decoded} decoded photos; check the files in the class folders of the training folder."
+        )
+    if held_out == 0:
+        least, purpose = (3, "fit, one to validate, one to test") if drawing else (2, "fit, one to validate")
+        raise AnodiceError(
+            f"expected at least {least} distinct normal photos (one to {purpose}), got {normals}; add photos."
+        )
 
 
 def _digest(parts: Sequence[Sequence[str]]) -> str:

@@ -18,13 +18,13 @@ from PIL import Image
 
 from anodice.data.defects import Defect, paint, suitable
 from anodice.data.dice import CLASSES, SESSIONS, SMALLEST, render
-from anodice.data.records import ANOMALIES, LAYOUTS
+from anodice.data.layouts import ANOMALIES, MASKS
+from anodice.data.layouts import SPLITS as SPLIT_FOLDERS
 from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
 
-SPLITS: tuple[str, ...] = tuple(LAYOUTS["dice11"].splits.values())
-MASKS = "ground_truth"
+SPLITS: tuple[str, ...] = tuple(SPLIT_FOLDERS.values())
 RECORD = "synthetic.json"
 # Raised whenever the same arguments would give other pixels.
 VERSION = 2

@@ -24,7 +24,7 @@ def score_histogram(
     Args:
         scores: (N,).
         labels: (N,) bool, true for anomalous.
-        thresholds: those far outside the scores are left out.
+        thresholds: those far outside the scores are left out, as are those with a value for each class.
     """
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axis = figure.subplots()
@@ -34,7 +34,8 @@ def score_histogram(
     for name, colour, chosen in (("normal", _NORMAL, ~labels), ("anomalous", _ANOMALOUS, labels)):
         axis.hist(scores[chosen], bins=bins, color=colour, alpha=0.7, label=f"{name} ({int(chosen.sum())})")
     margin = high - low
-    inside = {name: t.value for name, t in thresholds.items() if low - margin <= t.value <= high + margin}
+    single = {name: t.value for name, t in thresholds.items() if t.by_class is None}
+    inside = {name: value for name, value in single.items() if low - margin <= value <= high + margin}
     for line, (name, value) in zip(_LINES * len(inside), inside.items(), strict=False):
         axis.axvline(value, color="black", linestyle=line, linewidth=1.2, label=f"{name} {value:.4g}")
     if logarithmic:
@@ -46,16 +47,25 @@ def score_histogram(
 
 
 def precision_recall(
-    scores: np.ndarray, labels: np.ndarray, thresholds: Mapping[str, Threshold], *, title: str
+    scores: np.ndarray,
+    labels: np.ndarray,
+    thresholds: Mapping[str, Threshold],
+    *,
+    title: str,
+    classes: np.ndarray | None = None,
 ) -> Figure:
-    """Precision over recall at every cut, with the point of each threshold; needs both classes."""
+    """Precision over recall at every cut, with the point of each threshold; needs both labels.
+
+    Args:
+        classes: what the detector takes each image for, for thresholds with a value for each class.
+    """
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     axis = figure.subplots()
     swept = sweep(scores, labels)
     axis.step(swept.recall[1:], swept.precision[1:], where="pre", color=_ANOMALOUS, linewidth=1.5)
     axis.axhline(labels.mean(), color="grey", linewidth=1, linestyle=":", label=f"flag everything {labels.mean():.3f}")
     for marker, (name, threshold) in zip("os^Dv" * len(thresholds), thresholds.items(), strict=False):
-        counts = Confusion.from_flags(threshold.flags(scores), labels)
+        counts = Confusion.from_flags(threshold.flags(scores, classes), labels)
         if counts.precision is not None:
             axis.plot(counts.recall, counts.precision, marker, color="black", label=f"{name}: F1 {counts.f1:.3f}")
     axis.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))

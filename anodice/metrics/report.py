@@ -110,15 +110,17 @@ def reasons(metrics: dict[str, Any]) -> list[str]:
 def _part(name: str, what: str, part: dict[str, Any], chosen: str) -> str:
     auroc, precision = (with_interval(part, figure) for figure in ("auroc", "average_precision"))
     head = f"{name} ({what}): {part['normals']} normal, {part['anomalies']} anomalous; AUROC {auroc}, AP {precision}"
+    if part["class_accuracy"] is not None:
+        head += f"; class of the normal images right: {part['class_accuracy']:.3f}"
+        head += "" if part["face_accuracy"] is None else f", face: {part['face_accuracy']:.3f}"
     rows = [_HEADS, *(_row(rule, row, chosen) for rule, row in part["at"].items())]
     return f"{head}\n\n{markdown_table(rows)}"
 
 
 def _row(rule: str, row: dict[str, Any], chosen: str) -> list[str]:
     name = _ROWS.get(rule, rule) + (" *" if rule == chosen else "")
-    value = (
-        "lowest" if rule == "flag_everything" else ("n/a" if row["threshold"] is None else f"{row['threshold']:.5g}")
-    )
+    value = "n/a" if row["threshold"] is None else f"{row['threshold']:.5g}"
+    value = {"flag_everything": "lowest", "per_class": "by class"}.get(rule, value)
     counts = ["n/a" if row[k] is None else str(row[k]) for k in ("tp", "fp", "fn", "tn")]
     figures = [with_interval(row, "f1"), number(row["precision"]), number(row["recall"])]
     return [name, value, *figures, *counts, row["fitted_on"] or "n/a"]

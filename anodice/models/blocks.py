@@ -1,4 +1,4 @@
-"""The two halves of an auto-encoder: strided convolutions down to a vector, and back up."""
+"""The two halves of an auto-encoder: strided convolutions and linear layers down to a vector, and back up."""
 
 from __future__ import annotations
 
@@ -13,43 +13,64 @@ _SLOPE = 0.1
 
 
 class Encoder(nn.Module):
-    """(N, C, H, W) -> (N, code): one 4x4 convolution of stride 2 per width, then a linear layer.
+    """(N, C, H, W) -> (N, code): one 4x4 convolution of stride 2 per width, then linear layers.
 
     Args:
         in_channels: C.
         widths: channels after each convolution; H and W are halved by each.
         image_size: H = W, a multiple of 2 ** len(widths).
         code: length of the vector.
+        hidden: lengths of further linear layers before it.
+        batch_norm: normalise after each convolution.
 
     Raises:
         AnodiceError: a size that cannot be halved so often; the nearest ones that can are named.
     """
 
-    def __init__(self, *, in_channels: int, widths: Sequence[int], image_size: int, code: int) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        widths: Sequence[int],
+        image_size: int,
+        code: int,
+        hidden: Sequence[int] = (),
+        batch_norm: bool = True,
+    ) -> None:
         super().__init__()
-        _check_size(image_size, 2 ** len(widths))
+        check_size(image_size, 2 ** len(widths))
         inputs = [in_channels, *widths[:-1]]
-        self.convolutions = nn.Sequential(*(_down(i, o) for i, o in zip(inputs, widths, strict=True)))
-        self.linear = nn.Linear(widths[-1] * (image_size // 2 ** len(widths)) ** 2, code)
+        layers = (_layer(nn.Conv2d, i, o, batch_norm) for i, o in zip(inputs, widths, strict=True))
+        self.convolutions = nn.Sequential(*layers)
+        self.linear = _linear([widths[-1] * (image_size // 2 ** len(widths)) ** 2, *hidden, code])
 
     def forward(self, images: Tensor) -> Tensor:
         return self.linear(self.convolutions(images).flatten(1))
 
 
 class Decoder(nn.Module):
-    """(N, code) -> (N, C, H, W), unbounded: a linear layer, then one 4x4 transposed convolution of stride 2 per width.
+    """(N, code) -> (N, C, H, W), unbounded: linear layers, then one 4x4 transposed convolution of stride 2 per width.
 
-    The arguments are the encoder's, the widths in the encoder's order.
+    The arguments are the encoder's, widths and hidden lengths in the encoder's order.
     """
 
-    def __init__(self, *, out_channels: int, widths: Sequence[int], image_size: int, code: int) -> None:
+    def __init__(
+        self,
+        *,
+        out_channels: int,
+        widths: Sequence[int],
+        image_size: int,
+        code: int,
+        hidden: Sequence[int] = (),
+        batch_norm: bool = True,
+    ) -> None:
         super().__init__()
         side = image_size // 2 ** len(widths)
-        self.linear = nn.Linear(code, widths[-1] * side**2)
+        self.linear = _linear([code, *reversed(hidden), widths[-1] * side**2])
         self.unflatten = nn.Unflatten(1, (widths[-1], side, side))
         rising = list(reversed(widths))
         self.convolutions = nn.Sequential(
-            *(_up(i, o) for i, o in pairwise(rising)),
+            *(_layer(nn.ConvTranspose2d, i, o, batch_norm) for i, o in pairwise(rising)),
             nn.ConvTranspose2d(widths[0], out_channels, kernel_size=4, stride=2, padding=1),
         )
 
@@ -57,7 +78,7 @@ class Decoder(nn.Module):
         return self.convolutions(self.unflatten(self.linear(codes)))
 
 
-def _check_size(image_size: int, multiple: int) -> None:
+def check_size(image_size: int, multiple: int) -> None:
     if image_size < multiple or image_size % multiple != 0:
         below = image_size // multiple * multiple
         nearest = " or ".join(str(size) for size in (below, below + multiple) if size > 0)
@@ -67,11 +88,15 @@ def _check_size(image_size: int, multiple: int) -> None:
         )
 
 
-def _down(inputs: int, outputs: int) -> nn.Module:
-    convolution = nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(_SLOPE))
+def _layer(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d], inputs: int, outputs: int, batch_norm: bool) -> nn.Module:
+    convolution = kind(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=not batch_norm)
+    norm = [nn.BatchNorm2d(outputs)] if batch_norm else []
+    return nn.Sequential(convolution, *norm, nn.LeakyReLU(_SLOPE))
 
 
-def _up(inputs: int, outputs: int) -> nn.Module:
-    convolution = nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(_SLOPE))
+def _linear(lengths: Sequence[int]) -> nn.Sequential:
+    """Linear layers from each length to the next, with an activation between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(lengths):
+        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(_SLOPE)]
+    return nn.Sequential(*layers[:-1])

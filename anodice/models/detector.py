@@ -1,4 +1,4 @@
-"""The base class of every detector, and of those that reconstruct.
+"""The base class of every detector, and of those that learn by gradients.
 
 A detector maps an image to an anomaly map and a score. It is a thin LightningModule around a plain `torch.nn.Module`
 network that can be used without Lightning.
@@ -7,20 +7,35 @@ network that can be used without Lightning.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.optimizers import OptimizerFactory
-from anodice.scoring.residual import ResidualScore
+
+
+class Scored(NamedTuple):
+    """What a detector says of N images.
+
+    Attributes:
+        maps: (N, 1, H, W) float32, how strange each pixel is.
+        scores: (N,) float64, higher is stranger.
+        classes: (N,) int64, the class that the detector takes each image for; None where it tells no classes apart.
+    """
+
+    maps: Tensor
+    scores: Tensor
+    classes: Tensor | None = None
 
 
 class Detector(pl.LightningModule):
-    """Images (N, C, H, W) float32 in [0, 1] -> anomaly maps (N, 1, H, W) and scores (N,) float64, higher is stranger.
+    """Images (N, C, H, W) float32 in [0, 1] -> `Scored`.
+
+    A detector without `loss_names` learns without gradients: all that it learns, it learns in `calibrate`.
 
     Args:
         image_size: height and width of the images.
@@ -30,31 +45,44 @@ class Detector(pl.LightningModule):
     loss_names: ClassVar[tuple[str, ...]] = ()
     """The terms that are logged as `train/...` and `val/...`."""
 
+    classes: tuple[str, ...] | None = None
+    """The names of the classes that `Scored.classes` counts; None for a detector that tells no classes apart."""
+
     def __init__(self, *, image_size: int, in_channels: int) -> None:
         super().__init__()
         self.image_size, self.in_channels = image_size, in_channels
 
-    def anomaly_map(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, 1, H, W)."""
+    def assess(self, images: Tensor) -> Scored:
+        """What `forward` returns for images of the right shape."""
         raise NotImplementedError
 
-    def pool(self, maps: Tensor) -> Tensor:
-        """(N, 1, H, W) -> (N,) float64."""
-        raise NotImplementedError
+    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        """What `calibrate` does; by default nothing."""
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Anomaly maps and scores; always in float32, whatever the precision of the training."""
+    def forward(self, images: Tensor) -> Scored:
+        """Maps, scores and classes; always in float32, whatever the precision of the training."""
         if images.shape[1:] != (self.in_channels, self.image_size, self.image_size):
             raise AnodiceError(
                 f"expected images of shape (N, {self.in_channels}, {self.image_size}, {self.image_size}), got "
                 f"{tuple(images.shape)}; set data.image_size and data.in_channels as in training."
             )
         with torch.autocast(images.device.type, enabled=False):
-            maps = self.anomaly_map(images)
-            return maps, self.pool(maps)
+            return self.assess(images)
 
-    def calibrate(self, batches: Iterable[Tensor]) -> None:
-        """Fit what the score needs to know of normal photos to batches of held-out ones; by default nothing."""
+    @torch.no_grad()
+    def calibrate(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        """Fit what is not learned by gradients; what was fitted before is forgotten.
+
+        Args:
+            fitted: all normal photos that the detector may learn from, once and as they are.
+            held_out: the normal photos of validation.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            self.learn(fitted, held_out)
+
+    def validation_step(self, batch: Batch) -> dict[str, Tensor]:
+        """The scores of a batch."""
+        return {"score": self(batch["image"]).scores}
 
     def describe(self) -> str:
         """One line for the start of a training."""
@@ -62,72 +90,35 @@ class Detector(pl.LightningModule):
         return f"{type(self).__name__}: {parameters:,} parameters"
 
 
-class ReconstructionDetector(Detector):
-    """A detector that scores the difference between an image and its reconstruction.
+class TrainedDetector(Detector):
+    """A detector that learns by gradients.
 
     Args:
-        network: has `loss_terms(images) -> {"loss": ..., ...}`, `reconstruct(images)` and the length `code`.
-        score: from images and reconstructions to maps and scores.
         optimizer: made when training starts, with the number of steps.
-        channels_last: keep the network in that memory format, which is faster on most CPUs and GPUs.
+        channels_last: keep networks and images in that memory format, which is faster on most CPUs and GPUs.
     """
 
-    def __init__(
-        self,
-        *,
-        network: nn.Module,
-        score: ResidualScore,
-        optimizer: OptimizerFactory,
-        channels_last: bool,
-        image_size: int,
-        in_channels: int,
-    ) -> None:
+    def __init__(self, *, optimizer: OptimizerFactory, channels_last: bool, image_size: int, in_channels: int) -> None:
         super().__init__(image_size=image_size, in_channels=in_channels)
-        pixels = in_channels * image_size**2
-        if not 0 < network.code < pixels:
-            raise AnodiceError(
-                f"expected model.code between 1 and {pixels - 1}, fewer numbers than the image has, got {network.code}."
-            )
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.network = network.to(memory_format=self.memory_format)
-        self.score = score
         self.optimizer = optimizer
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    def loss_terms(self, images: Tensor) -> dict[str, Tensor]:
-        """The `loss` to minimise and the terms it is made of, each a scalar."""
-        return self.network.loss_terms(images.contiguous(memory_format=self.memory_format))
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W) float32 in [0, 1]."""
-        return self.network.reconstruct(images.contiguous(memory_format=self.memory_format)).float().clamp(0, 1)
-
-    def anomaly_map(self, images: Tensor) -> Tensor:
-        return self.score.anomaly_map(images, self.reconstruct(images))
-
-    def pool(self, maps: Tensor) -> Tensor:
-        return self.score.pool(maps)
-
-    @torch.no_grad()
-    def calibrate(self, batches: Iterable[Tensor]) -> None:
-        if self.score.statistics is None:
-            return
-        self.score.statistics.reset()
-        for images in batches:
-            with torch.autocast(images.device.type, enabled=False):
-                self.score.calibrate(images, self.reconstruct(images))
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The `loss` to minimise and the terms it is made of, each a scalar, for a batch of normal photos."""
+        raise NotImplementedError
 
     def training_step(self, batch: Batch) -> Tensor:
-        terms = self.loss_terms(batch["image"])
+        terms = self.loss_terms(batch)
         self._log_terms("train", terms, len(batch["image"]))
+        self.log("loss", terms["loss"], prog_bar=True, logger=False, batch_size=len(batch["image"]))
         return terms["loss"]
 
     def validation_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Logs the loss of the normals and returns the scores of all."""
-        normals = batch["image"][~batch["label"]]
-        if len(normals) > 0:
-            self._log_terms("val", self.loss_terms(normals), len(normals))
-        _, scores = self(batch["image"])
-        return {"score": scores}
+        """The scores of a batch; logs the loss of its normals."""
+        normal = ~batch["label"]
+        if normal.any():
+            self._log_terms("val", self.loss_terms({k: v[normal] for k, v in batch.items()}), int(normal.sum()))
+        return super().validation_step(batch)
 
     def configure_optimizers(self) -> dict:
         optimizer, schedule = self.optimizer(self.parameters(), int(self.trainer.estimated_stepping_batches))
@@ -135,14 +126,11 @@ class ReconstructionDetector(Detector):
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def describe(self) -> str:
-        pixels = self.in_channels * self.image_size**2
-        code = self.network.code
-        return f"{super().describe()}; code of {code} numbers for an image of {pixels:,} (1 : {pixels / code:.0f})"
+    def formatted(self, images: Tensor) -> Tensor:
+        """A copy of the images in the detector's memory format."""
+        # `contiguous` would leave grey images as they are: with one channel their strides fit both formats.
+        return images.clone(memory_format=self.memory_format)
 
     def _log_terms(self, stage: str, terms: dict[str, Tensor], images: int) -> None:
         values = {f"{stage}/{name}": value for name, value in terms.items()}
-        bar = stage == "train"
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=images)
-        if bar:
-            self.log("loss", terms["loss"], prog_bar=True, logger=False, batch_size=images)

@@ -9,12 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.blocks import Decoder, Encoder
-from anodice.models.conv_ae import WIDTHS
-from anodice.models.detector import ReconstructionDetector
+from anodice.models.conv_ae import WIDTHS, check_bottleneck
 from anodice.models.optimizers import OptimizerFactory
-from anodice.scoring.residual import ResidualScore
+from anodice.models.reconstruction import ReconstructionDetector, target
+from anodice.scoring.score import Score
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -64,19 +65,24 @@ class VAENetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.reconstruct(images)
 
-    def loss_terms(self, images: Tensor, *, beta: float) -> dict[str, Tensor]:
-        """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image."""
+    def loss_terms(self, images: Tensor, targets: Tensor, *, beta: float) -> dict[str, Tensor]:
+        """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image.
+
+        Args:
+            targets: what the images should be reconstructed to, usually themselves.
+        """
         mean, log_variance = self.encode(images)
         codes = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        nll = laplace_nll(images, self.decoder(codes).float(), self.noise_scale).mean()
+        nll = laplace_nll(targets, self.decoder(codes).float(), self.noise_scale).mean()
         kl = gaussian_kl(mean, log_variance).mean()
         return {"loss": nll + beta * kl, "reconstruction": nll, "kl": kl}
 
 
-class VAE(ReconstructionDetector):
-    """The VAE as a detector; see `ReconstructionDetector` and `VAENetwork` for the arguments it shares with them.
+class Variational(ReconstructionDetector):
+    """A detector whose network has the loss terms of a VAE; see `ReconstructionDetector` for the arguments it shares.
 
     Args:
+        network: has `loss_terms(images, targets, beta=...)`, as `VAENetwork`.
         beta: weight of the KL term; 1 is the ELBO.
         warm_up_steps: training steps over which the weight rises from 0 to `beta`. Validation always uses `beta`, so
             that its loss means the same in every epoch.
@@ -87,23 +93,21 @@ class VAE(ReconstructionDetector):
     def __init__(
         self,
         *,
-        code: int,
-        noise_scale: float,
+        network: nn.Module,
         beta: float,
         warm_up_steps: int,
         image_size: int,
         in_channels: int,
-        score: ResidualScore,
+        score: Score,
         optimizer: OptimizerFactory,
         channels_last: bool,
     ) -> None:
-        for name, value, least in (("beta", beta, 0), ("warm_up_steps", warm_up_steps, 0)):
-            if value < least:
-                raise AnodiceError(f"expected model.{name} of at least {least}, got {value!r}.")
-        if not noise_scale > 0:
-            raise AnodiceError(f"expected model.noise_scale above 0 grey levels, got {noise_scale!r}; 0.02 is usual.")
+        for name, value in (("beta", beta), ("warm_up_steps", warm_up_steps)):
+            if value < 0:
+                raise AnodiceError(f"expected model.{name} of at least 0, got {value!r}.")
         super().__init__(
-            network=VAENetwork(in_channels=in_channels, image_size=image_size, code=code, noise_scale=noise_scale),
+            network=network,
+            loss=None,
             score=score,
             optimizer=optimizer,
             channels_last=channels_last,
@@ -112,11 +116,42 @@ class VAE(ReconstructionDetector):
         )
         self.beta, self.warm_up_steps = beta, warm_up_steps
 
-    def loss_terms(self, images: Tensor) -> dict[str, Tensor]:
-        images = images.contiguous(memory_format=self.memory_format)
-        return self.network.loss_terms(images, beta=self._beta_now())
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        return self.network.loss_terms(self.formatted(batch["image"]), target(batch), beta=self._beta_now())
 
     def _beta_now(self) -> float:
         if not self.training or self.global_step >= self.warm_up_steps:
             return self.beta
         return self.beta * self.global_step / self.warm_up_steps
+
+
+class VAE(Variational):
+    """The VAE as a detector; see `Variational` and `VAENetwork` for the arguments it shares with them."""
+
+    def __init__(
+        self,
+        *,
+        code: int,
+        noise_scale: float,
+        beta: float,
+        warm_up_steps: int,
+        image_size: int,
+        in_channels: int,
+        score: Score,
+        optimizer: OptimizerFactory,
+        channels_last: bool,
+    ) -> None:
+        check_bottleneck(code, in_channels * image_size**2)
+        if not noise_scale > 0:
+            raise AnodiceError(f"expected model.noise_scale above 0 grey levels, got {noise_scale!r}; 0.02 is usual.")
+        network = VAENetwork(in_channels=in_channels, image_size=image_size, code=code, noise_scale=noise_scale)
+        super().__init__(
+            network=network,
+            beta=beta,
+            warm_up_steps=warm_up_steps,
+            image_size=image_size,
+            in_channels=in_channels,
+            score=score,
+            optimizer=optimizer,
+            channels_last=channels_last,
+        )

@@ -1,20 +1,22 @@
-"""The score of every detector that reconstructs: residual, smoothing, calibration, border, pooling, in this order."""
+"""The usual score of a detector that reconstructs: residual, smoothing, calibration, border, pooling, in this order."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from anodice.errors import AnodiceError
 from anodice.scoring.calibrate import PixelStatistics
 from anodice.scoring.maps import Residual
 from anodice.scoring.pooling import Pooling
+from anodice.scoring.score import Batches, Score
 
 
-class ResidualScore(nn.Module):
+class ResidualScore(Score):
     """From images and reconstructions to anomaly maps and scores.
 
     Args:
@@ -45,6 +47,17 @@ class ResidualScore(nn.Module):
         self.residual, self.smoothing, self.normalise, self.pooling = residual, smoothing, normalise, pooling
         self.statistics = PixelStatistics(image_size=image_size) if normalise else None
         self.register_buffer("inside", _disk(image_size, border_radius), persistent=False)
+
+    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.anomaly_map(images, detector.reconstruct(images))
+        return maps, self.pool(maps)
+
+    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
+        if self.statistics is None:
+            return
+        self.statistics.reset()
+        for batch in held_out:
+            self.calibrate(batch["image"], detector.reconstruct(batch["image"]))
 
     def calibrate(self, images: Tensor, reconstructions: Tensor) -> None:
         """Take the residuals of more held-out normals into the calibration; nothing to do without `normalise`."""

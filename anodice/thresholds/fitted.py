@@ -22,6 +22,7 @@ class Threshold:
 
     `normals` and `anomalies` count the images that the rule looked at, on the split `fitted_on` ("nothing" for a value
     that was not fitted) with the digest `split_digest`. `detail` holds what else the rule found, ready for JSON.
+    `by_class` holds the values of the classes that have their own; `value` serves the others.
 
     >>> t = Threshold(3.127, "f1_max", normals=612, anomalies=225, fitted_on="validation", split_digest="1a2b3c4d5e")
     >>> t.flags([3.126, 3.127, 9])
@@ -39,23 +40,30 @@ class Threshold:
     fitted_on: str
     split_digest: str
     detail: dict[str, Any] | None = None
+    by_class: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.value):
+        if not all(map(math.isfinite, (self.value, *(self.by_class or {}).values()))):
             raise AnodiceError(
-                f"expected a finite threshold from {self.rule}, got {self.value!r}; look at the range of the scores, "
-                "or give a finite value by hand with threshold=manual."
+                f"expected a finite threshold from {self.rule}, got {self.by_class or self.value!r}; look at the "
+                "range of the scores, or give a finite value by hand with threshold=manual."
             )
         if self.fitted_on not in SPLITS:
             raise unknown("split to fit a threshold on", self.fitted_on, SPLITS)
 
-    def flags(self, scores: ArrayLike) -> NDArray[np.bool_]:
+    def flags(self, scores: ArrayLike, classes: ArrayLike | None = None) -> NDArray[np.bool_]:
         """The verdicts, in the shape of the scores: True = anomalous. The project's one comparison of the two.
+
+        Args:
+            classes: the class that the detector takes each image for, for a threshold with values by class.
 
         Raises:
             AnodiceError: a score is NaN or infinite.
         """
-        return finite_scores(scores) >= self.value
+        values = (
+            self.value if self.by_class is None else [self.by_class.get(c, self.value) for c in np.asarray(classes)]
+        )
+        return finite_scores(scores) >= values
 
     @property
     def fitted_on_words(self) -> str:
@@ -64,7 +72,10 @@ class Threshold:
 
     def sentence(self) -> str:
         """Value, provenance and the share of its normals that lie below, for logs and reports."""
-        words = f"{self.rule}: {self.value:.6g}, fitted on {self.fitted_on}"
+        values = f"{self.value:.6g}"
+        if self.by_class is not None:
+            values = ", ".join(f"{name} {value:.4g}" for name, value in self.by_class.items()) + f", else {values}"
+        words = f"{self.rule}: {values}, fitted on {self.fitted_on}"
         detail = {} if self.detail is None else self.detail
         if self.fitted_on != "nothing":
             words += f" ({self._counts()})"

@@ -19,6 +19,8 @@ from anodice.thresholds.fitted import Threshold
 class Rule(Protocol):
     """What all rules share: scores (N,) and labels (N,) of the split `fitted_on` go in, a Threshold comes out.
 
+    `classes` (N,) names the class that the detector takes each image for; only `PerClass` looks at it.
+
     Only the oracle may be fitted on "test"; every other rule answers that with an AnodiceError.
     """
 
@@ -27,7 +29,15 @@ class Rule(Protocol):
     def check(self, normals: int, anomalies: int) -> None:
         """Refuse, before any training, counts that the rule cannot be fitted to: an AnodiceError with the cures."""
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold: ...
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,15 @@ class F1Max:
     def check(self, normals: int, anomalies: int) -> None:
         _need_both(self.name, normals, anomalies)
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
         _refuse_test(self.name, fitted_on)
         return _f1_max(self.name, scores, labels, fitted_on, split_digest)
 
@@ -59,7 +77,15 @@ class Oracle:
     def check(self, normals: int, anomalies: int) -> None:
         _need_both(self.name, normals, anomalies)
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
         if fitted_on != "test":
             raise AnodiceError(
                 f"expected the oracle to be fitted on test, got {fitted_on}; use threshold=f1_max on validation."
@@ -89,7 +115,15 @@ class RecallAt:
         if anomalies == 0:
             raise _missing_class(self.name, normals, anomalies)
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
         _refuse_test(self.name, fitted_on)
         swept = sweep(scores, labels)
         self.check(swept.normals, swept.anomalies)
@@ -114,7 +148,15 @@ class Manual:
     def check(self, normals: int, anomalies: int) -> None:
         """Any counts will do."""
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
         _refuse_test(self.name, fitted_on)
         return Threshold(float(self.value), self.name, 0, 0, "nothing", "")
 
@@ -128,7 +170,15 @@ class FlagEverything:
     def check(self, normals: int, anomalies: int) -> None:
         """Any counts will do."""
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
         _refuse_test(self.name, fitted_on)
         return Threshold(-sys.float_info.max, self.name, 0, 0, "nothing", "")
 
@@ -167,7 +217,15 @@ class NormalsOnly:
                 "images out for validation (data.validation_fraction), or set a value with threshold=manual."
             )
 
-    def fit(self, scores: ArrayLike, labels: ArrayLike, *, fitted_on: str, split_digest: str) -> Threshold:
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
         _refuse_test(self.name, fitted_on)
         values, truth = scored(scores, labels)
         normals = np.sort(values[~truth])
@@ -186,6 +244,94 @@ class NormalsOnly:
             value = swept.thresholds[swept.false_positive_rate <= rate][-1]
         found = Threshold(float(value), self.name, normals.size, 0, fitted_on, split_digest)
         return replace(found, detail=detail | {"normals_below": float(1 - found.flags(normals).mean())})
+
+
+@dataclass(frozen=True)
+class NormalQuantile:
+    """The lowest cut between the normals' scores that lets the share `quantile`, in [0, 1], of them pass.
+
+    >>> NormalQuantile(0.75).fit([1, 2, 3, 4], [0, 0, 0, 0], fitted_on="validation", split_digest="").value
+    3.5
+    """
+
+    quantile: float = 1.0
+    name: ClassVar[str] = "normal_quantile"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.quantile <= 1:
+            raise AnodiceError(
+                f"expected a quantile in [0, 1], got {self.quantile!r}; set threshold.quantile=0.99 to let 99 % of the "
+                "normal images pass."
+            )
+
+    def check(self, normals: int, anomalies: int) -> None:
+        if normals == 0:
+            raise AnodiceError(
+                "expected normal scores to take a quantile of, got none; hold normal images out for validation "
+                "(data.validation_fraction)."
+            )
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        values, truth = scored(scores, labels)
+        normals = values[~truth]
+        self.check(normals.size, values.size - normals.size)
+        swept = sweep(normals, np.zeros(normals.size))
+        value = swept.thresholds[swept.fp <= math.floor((1 - self.quantile) * normals.size + 1e-9)][-1]
+        found = Threshold(float(value), self.name, normals.size, 0, fitted_on, split_digest)
+        below = float(1 - found.flags(normals).mean())
+        return replace(found, detail={"quantile": self.quantile, "normals_below": below})
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """A value for each class that the detector tells apart, fitted by `rule` to the images it takes for that class.
+
+    Classes to which the rule cannot be fitted get the value that it finds on all images together. Values of their own
+    pay where the scores of the classes differ; they cost certainty, since each rests on fewer images.
+    """
+
+    rule: Rule
+    name: ClassVar[str] = "per_class"
+
+    def check(self, normals: int, anomalies: int) -> None:
+        self.rule.check(normals, anomalies)
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        values, truth = scored(scores, labels)
+        names = np.full(values.size, "") if classes is None else np.asarray(classes)
+        if not np.all(names != ""):
+            raise AnodiceError(
+                "expected a detector that tells classes apart for a threshold per class; use model=ae_classifier or "
+                "model=template, or threshold=f1_max."
+            )
+        provenance = {"fitted_on": fitted_on, "split_digest": split_digest}
+        pooled = self.rule.fit(values, truth, **provenance)
+        by_class, shared = {}, []
+        for name in sorted(set(names.tolist())):
+            own = names == name
+            try:
+                by_class[name] = self.rule.fit(values[own], truth[own], **provenance).value
+            except AnodiceError:  # too few images, or of one kind only
+                shared.append(name)
+        detail = {"rule": self.rule.name, "with_the_pooled_value": shared}
+        return replace(pooled, rule=self.name, detail=detail, by_class=by_class)
 
 
 _FEWEST_NORMALS = 20

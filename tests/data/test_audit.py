@@ -11,7 +11,7 @@ def _records(*photos):
     records = []
     for path, content in (photo.split() for photo in photos):
         split, class_name, _ = path.split("/")
-        records.append(Record(path, split, class_name, None, "s", "", content))
+        records.append(Record(path, split, class_name, class_name == "ano", None, None, "s", "", content))
     return records
 
 
@@ -52,3 +52,14 @@ def test_sentence_names_a_conflict():
     sentence = audit(_records("train/00/a A", "train/ano/x A")).sentence()
     assert "filed as normal and as anomalous" in sentence
     assert "train/00/a and train/ano/x" in sentence
+
+
+def test_without_a_published_split_copies_are_counted_and_nothing_leaks():
+    found = audit(_records("any/00/a A", "any/00/b A", "any/ano/x X"))
+    assert (found.training, found.test, found.training_copies) == (3, 0, ("any/00/b",))
+    assert found.sentence() == "audit: 1 of 3 photos are exact copies of others (one of each is used)."
+
+
+def test_photos_without_a_split_that_are_test_photos_are_copies_of_these():
+    found = audit(_records("any/00/a A", "any/00/b B", "test/00/c A"))
+    assert (found.training_copies, found.leaked) == (("any/00/a",), ())

@@ -13,7 +13,8 @@ from PIL import Image
 
 from anodice.data import cache
 from anodice.data.cache import cached_images, decode
-from anodice.data.records import LAYOUTS, walk
+from anodice.data.layouts import dice11
+from anodice.data.records import walk
 
 SIZE = 16
 
@@ -33,10 +34,22 @@ def root(tmp_path):
     return tmp_path / "dice"
 
 
-def _open(root, *, image_size=SIZE, in_channels=1):
-    records = walk(root, LAYOUTS["dice11"]).records
+def _open(root, *, image_size=SIZE, in_channels=1, orientation=None):
+    records = walk(root, dice11(root)).records
     settings = {"cache_dir": root.parent / "cache", "image_size": image_size, "in_channels": in_channels}
-    return cached_images(root, records, **settings)
+    return cached_images(root, records, orientation=orientation, **settings)
+
+
+class _Flip:
+    """Turns every photo by a quarter; remembers how many it has turned."""
+
+    def __init__(self, name="quarter"):
+        self.name, self.turned = name, 0
+
+    def __call__(self, photos):
+        assert (photos.dtype, photos.ndim) == (np.uint8, 3)
+        self.turned += len(photos)
+        return np.rot90(photos, axes=(1, 2))
 
 
 def _folders(root):
@@ -94,6 +107,35 @@ def test_sizes_and_channels_have_caches_of_their_own(root):
     ]
     assert shapes == [(5, 16, 16, 1), (5, 8, 8, 1), (5, 16, 16, 3)]
     assert len(_folders(root)) == 3
+
+
+def test_photos_are_turned_before_they_are_kept(root, monkeypatch):
+    plain, flip = _open(root), _Flip()
+    turned = _open(root, orientation=flip)
+    np.testing.assert_array_equal(turned.pixels[..., 0], np.rot90(plain.pixels[..., 0], axes=(1, 2)))
+    assert turned.contents == plain.contents
+    assert flip.turned == 5
+    np.testing.assert_array_equal(_open(root, orientation=flip).pixels, turned.pixels)
+    assert flip.turned == 5
+
+
+def test_each_orientation_has_a_cache_of_its_own(root):
+    for orientation in (None, _Flip("quarter"), _Flip("other"), _Flip("quarter")):
+        _open(root, orientation=orientation)
+    assert len(_folders(root)) == 3
+
+
+def test_all_photos_are_turned_chunk_by_chunk(root, monkeypatch):
+    monkeypatch.setattr(cache, "_CHUNK", 2)
+    turned = _open(root, orientation=_Flip()).pixels[..., 0]
+    np.testing.assert_array_equal(turned, np.stack([np.rot90(_noise(seed)) for seed in range(5)]))
+
+
+def test_what_cannot_be_decoded_is_not_turned(root):
+    (root / "train_set" / "00" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n junk")
+    flip = _Flip()
+    assert list(_open(root, orientation=flip).undecodable) == [2]
+    assert flip.turned == 4
 
 
 def _cut(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from anodice.data.layouts import dice6, folder, mvtec
 from anodice.data.photos import describe
 from anodice.errors import AnodiceError
 
@@ -53,6 +55,15 @@ class _Blacken(nn.Module):
         return torch.zeros_like(images)
 
 
+class _Quarter:
+    """An orientation that turns every photo by a quarter."""
+
+    name = "quarter"
+
+    def __call__(self, photos):
+        return np.rot90(photos, axes=(1, 2))
+
+
 def _fit(module, tmp_path, epochs=1, resume=None):
     """Train for nothing; the checkpoint of the end is `end.ckpt`."""
     listener = _Listener()
@@ -67,21 +78,24 @@ def _fit(module, tmp_path, epochs=1, resume=None):
 def test_what_is_in_a_batch(data_module, dice_root, channels):
     module = data_module(dice_root, image_size=32, in_channels=channels)
     batch = _batches(module, module.train_dataloader())[0]
-    assert set(batch) == {"image", "label", "face", "index"}
+    assert set(batch) == {"image", "label", "class", "face", "index"}
     assert (batch["image"].shape, batch["image"].dtype) == ((8, channels, 32, 32), torch.float32)
     assert 0 <= batch["image"].amin() < 0.5 < batch["image"].amax() <= 1
-    assert {name: (batch[name].shape, batch[name].dtype) for name in ("label", "face", "index")} == {
+    assert {name: (batch[name].shape, batch[name].dtype) for name in ("label", "class", "face", "index")} == {
         "label": ((8,), torch.bool),
+        "class": ((8,), torch.int64),
         "face": ((8,), torch.int64),
         "index": ((8,), torch.int64),
     }
 
 
-def test_labels_and_faces_are_those_of_the_records(data_module, dice_root):
+def test_labels_classes_and_faces_are_those_of_the_records(data_module, dice_root):
     module = data_module(dice_root)
     for batch in module.val_dataloader():
         records = [module.photos.records[i] for i in batch["index"]]
         assert batch["label"].tolist() == [r.anomalous for r in records]
+        classes = [-1 if r.anomalous else module.classes.index(r.class_name) for r in records]
+        assert batch["class"].tolist() == classes
         assert batch["face"].tolist() == [-1 if r.anomalous else r.face for r in records]
 
 
@@ -107,6 +121,7 @@ def test_loaders_serve_their_part_of_the_split(data_module, dice_root):
     split = module.photos.split
     normals = [i for i in split.validation if not module.photos.records[i].anomalous]
     assert sorted(i for batch in _order(module) for i in batch) == list(split.fit)
+    assert [batch["index"].item() for batch in module.fit_loader()] == list(split.fit)
     assert [batch["index"].item() for batch in module.val_dataloader()] == list(split.validation)
     assert [batch["index"].item() for batch in module.calibration_dataloader()] == normals
 
@@ -140,9 +155,32 @@ def test_other_channels_than_grey_and_rgb_are_refused(data_module, tmp_path, cha
         data_module(tmp_path, in_channels=channels)
 
 
-def test_an_unknown_layout_names_the_nearest(data_module, tmp_path):
-    with pytest.raises(AnodiceError, match=r"no layout 'dice-11'; did you mean 'dice11'\?"):
-        data_module(tmp_path, layout="dice-11")
+def test_a_layout_that_is_no_function_is_refused(data_module, tmp_path):
+    with pytest.raises(AnodiceError, match=r"data.layout to be a function .*, got 'dice6'; choose it with data="):
+        data_module(tmp_path, layout="dice6")
+
+
+def test_an_orientation_turns_grey_photos_only(data_module, tmp_path):
+    with pytest.raises(AnodiceError, match=r"data.in_channels=1 with an orientation, .* got 3; set data.orientation"):
+        data_module(tmp_path, orientation=_Quarter(), in_channels=3)
+
+
+@pytest.mark.parametrize("radius", [0, -0.5, float("nan")])
+def test_a_border_that_leaves_nothing_is_refused(data_module, tmp_path, radius):
+    with pytest.raises(AnodiceError, match=r"data.border_radius above 0"):
+        data_module(tmp_path, border_radius=radius)
+
+
+def test_classes_are_known_before_any_photo_is_read(data_module, tmp_path):
+    assert data_module(tmp_path / "missing").classes == tuple(f"{k:02d}" for k in range(11))
+    assert data_module(tmp_path / "missing", layout=dice6).classes == ("1", "2", "3", "4", "5", "6")
+
+
+def test_every_fit_photo_comes_once_though_an_epoch_is_short(data_module, dice_root):
+    module = data_module(dice_root, steps_per_epoch=2, augmentation=_Blacken())
+    batches = list(module.fit_loader())
+    assert [i for batch in batches for i in batch["index"].tolist()] == list(module.photos.split.fit)
+    assert all(batch["image"].amax() > 0 for batch in batches)
 
 
 def test_photos_are_read_at_first_use(data_module, tmp_path):
@@ -323,3 +361,107 @@ def test_photos_none_of_which_can_be_decoded_are_refused(data_module, writable_d
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(AnodiceError, match="expected normal training photos"):
         data_module(writable_dice).setup("fit")
+
+
+def test_dice_of_eleven_classes_are_turned_and_folded_to_faces(data_module, dice_root):
+    plain, turned = data_module(dice_root), data_module(dice_root, layout=dice6, orientation=_Quarter())
+    upright, lying = turned.photos, plain.photos
+    assert [r.path for r in upright.records] == [r.path for r in lying.records]
+    assert {r.class_name for r in upright.records if not r.anomalous} == set("123456")
+    np.testing.assert_array_equal(upright.pixels[..., 0], np.rot90(lying.pixels[..., 0], axes=(1, 2)))
+    assert all(upright.mask(i) is None for i in upright.split.test)
+
+
+def test_photos_that_lie_upright_are_not_turned(data_module, dice_root):
+    plain, told = data_module(dice_root), data_module(dice_root, orientation=_Quarter())
+    np.testing.assert_array_equal(plain.photos.pixels, told.photos.pixels)
+
+
+def test_photos_that_nothing_turns_are_told(data_module, dice_root, caplog):
+    data_module(dice_root, layout=dice6).setup("fit")
+    assert "data.orientation is null" in caplog.text
+
+
+def test_masks_are_those_of_the_drawn_defects(data_module, dice_root):
+    photos = data_module(dice_root).photos
+    for i in photos.split.test:
+        record, mask = photos.records[i], photos.mask(i)
+        if not record.anomalous:
+            assert mask is None
+            continue
+        assert (mask.shape, mask.dtype) == ((64, 64), bool)
+        np.testing.assert_array_equal(mask, np.asarray(Image.open(dice_root / "ground_truth" / record.path)) > 0)
+
+
+def _object(root):
+    """An object laid out as in MVTec AD, in colour, 40 pixels square, with one marked pixel in one of its defects."""
+    random = np.random.default_rng(0)
+    for path in [*(f"train/good/{k}" for k in range(6)), "test/good/0", "test/cut/0", "test/cut/1", "test/hole/0"]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(root / f"{path}.png")
+    mask = np.zeros((40, 40), dtype=np.uint8)
+    mask[17, 31] = 255
+    (root / "ground_truth" / "cut").mkdir(parents=True)
+    Image.fromarray(mask).save(root / "ground_truth" / "cut" / "0_mask.png")
+    return root
+
+
+@pytest.mark.parametrize("size", [16, 40, 60])
+def test_a_single_marked_pixel_survives_every_size(data_module, tmp_path, size):
+    photos = data_module(_object(tmp_path / "bottle"), layout=mvtec, image_size=size, in_channels=3).photos
+    masks = {photos.records[i].path: photos.mask(i) for i in photos.split.test}
+    assert [path for path, mask in masks.items() if mask is not None] == ["test/cut/0.png"]
+    rows, columns = np.nonzero(masks["test/cut/0.png"])
+    assert len(rows) > 0
+    for marked, found in ((17, rows), (31, columns)):  # the pixels that the marked one overlaps
+        assert found.min() == marked * size // 40
+        assert found.max() == ((marked + 1) * size - 1) // 40
+
+
+def test_a_broken_mask_is_named(data_module, tmp_path):
+    root = _object(tmp_path / "bottle")
+    (root / "ground_truth" / "cut" / "0_mask.png").write_bytes(b"junk")
+    photos = data_module(root, layout=mvtec, in_channels=3).photos
+    with pytest.raises(AnodiceError, match=r"expected an image at .*0_mask.png"):
+        _ = [photos.mask(i) for i in photos.split.test]
+
+
+def test_colour_reaches_the_batch_and_only_the_test_has_anomalies(data_module, tmp_path):
+    module = data_module(_object(tmp_path / "bottle"), layout=mvtec, image_size=40, in_channels=3)
+    (batch,) = _batches(module, module.evaluation_loader(module.photos.split.test))
+    assert batch["label"].tolist() == [False, True, True, True]
+    assert batch["class"].tolist() == [0, -1, -1, -1]
+    assert (batch["image"][:, 0] != batch["image"][:, 1]).any()
+    assert not any(module.photos.records[i].anomalous for i in module.photos.split.validation)
+
+
+def _dishes(root, count):
+    """Four photos of each of so many dishes, and two anomalies."""
+    random = np.random.default_rng(0)
+    for path in [*(f"good/dish{k}/{n}" for k in range(count) for n in range(4)), "bad/0", "bad/1"]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (16, 16), dtype=np.uint8)).save(root / f"{path}.png")
+    return partial(folder, normal=["good"], anomalous=["bad"], test_normal=[], test_anomalous=[])
+
+
+def test_the_table_of_many_classes_has_two_columns(data_module, tmp_path):
+    text = describe(data_module(tmp_path, layout=_dishes(tmp_path, 80), image_size=16).photos).splitlines()
+    assert [line.split() for line in text[1:5]] == [
+        ["normal", "anomalous", "total"],
+        ["fit", "160", "0", "160"],
+        ["validation", "80", "1", "81"],
+        ["test", "80", "1", "81"],
+    ]
+
+
+def test_the_table_of_few_classes_names_them(data_module, tmp_path):
+    text = describe(data_module(tmp_path, layout=_dishes(tmp_path, 2), image_size=16).photos)
+    assert text.splitlines()[1].split() == ["dish0", "dish1", "bad", "total"]
+
+
+def test_photos_of_all_sizes_are_told_in_one_sentence(data_module, tmp_path, caplog):
+    layout = _dishes(tmp_path, 2)
+    for k, path in enumerate(sorted(tmp_path.rglob("*.png"))):
+        Image.open(path).resize((20 + k, 30)).save(path)
+    data_module(tmp_path, layout=layout, image_size=16).setup("fit")
+    assert caplog.messages == ["the photos have 10 sizes; every photo is resized to 16x16."]

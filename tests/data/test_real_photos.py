@@ -5,18 +5,22 @@ from __future__ import annotations
 import pytest
 
 from anodice.data.datamodule import DiceDataModule
+from anodice.data.layouts import ANOMALIES, dice11
 
 
 @pytest.fixture(scope="module")
 def photos(real_dice_root, tmp_path_factory):
     module = DiceDataModule(
         root=str(real_dice_root),
-        layout="dice11",
+        layout=dice11,
+        orientation=None,
         image_size=32,
         in_channels=1,
         batch_size=32,
         steps_per_epoch=None,
         validation_fraction=0.1,
+        test_fraction=0.2,
+        border_radius=None,
         seed=0,
         cache_dir=str(tmp_path_factory.mktemp("cache")),
         augmentation=None,
@@ -34,7 +38,7 @@ def _files(photos, classes):
 def test_every_file_is_a_record_or_skipped_for_a_reason(photos):
     used = {record.path for record in photos.records}
     skipped = {path: reason for path, reason in photos.skipped if reason != "hidden file"}
-    assert _files(photos, photos.walked.layout.classes) == used | skipped.keys()
+    assert _files(photos, [*photos.classes, ANOMALIES]) == used | skipped.keys()
     assert not used & skipped.keys()
     assert all(skipped.values())
 
@@ -44,9 +48,9 @@ def test_all_anomalies_are_used_whatever_their_extension(photos):
 
 
 def test_every_class_has_photos_to_fit_to_validate_and_to_test(photos):
-    classes = set(photos.walked.layout.classes)
+    classes = {*photos.classes, ANOMALIES}
     in_part = [{photos.records[i].class_name for i in part} for part in (photos.split.fit, photos.split.validation)]
-    assert in_part == [classes - {"ano"}, classes]
+    assert in_part == [classes - {ANOMALIES}, classes]
     assert {photos.records[i].class_name for i in photos.split.test} == classes
 
 

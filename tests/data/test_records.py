@@ -6,14 +6,20 @@ import io
 import re
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from anodice.data.records import ANOMALIES, LAYOUTS, Layout, session_of, walk
+from anodice.data.layouts import dice11
+from anodice.data.records import Folder, Layout, session_of, walk
 from anodice.errors import AnodiceError
 
-LAYOUT = LAYOUTS["dice11"]
+CLASSES = [f"{k:02d}" for k in range(11)]
+
+
+def _walk(root):
+    return walk(root, dice11(Path(root)))
 
 
 def _image(kind="PNG"):
@@ -38,7 +44,7 @@ def root(tmp_path):
 
 
 def _paths(root):
-    return [record.path for record in walk(root, LAYOUT).records]
+    return [record.path for record in _walk(root).records]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +59,7 @@ def _paths(root):
 )
 def test_what_is_no_photo_is_skipped_and_named(root, name, data, reason):
     _put(root, f"train_set/00/{name}", data)
-    walked = walk(root, LAYOUT)
+    walked = _walk(root)
     assert walked.skipped == ((f"train_set/00/{name}", reason),)
     assert [record.path for record in walked.records] == ["train_set/00/first.png"]
 
@@ -62,7 +68,7 @@ def test_skipped_files_are_counted_by_reason(root):
     for name in ("a.png", "b.jpg", "c"):
         _put(root, f"test_set/05/{name}", b"")
     _put(root, "train_set/ano/.DS_Store", b"x")
-    assert Counter(why for _, why in walk(root, LAYOUT).skipped) == {"empty file": 3, "hidden file": 1}
+    assert Counter(why for _, why in _walk(root).skipped) == {"empty file": 3, "hidden file": 1}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_the_extension_does_not_matter(root, name, kind):
 @pytest.mark.parametrize("name", ["extra/00/a.png", "train_set/11/a.png", "train_set/a.png", "train_set/00/more/a.png"])
 def test_folders_outside_the_layout_are_not_read(root, name):
     _put(root, name, _image())
-    walked = walk(root, LAYOUT)
+    walked = _walk(root)
     assert [record.path for record in walked.records] == ["train_set/00/first.png"]
     assert walked.skipped == ()
 
@@ -88,22 +94,17 @@ def test_records_come_by_split_class_number_and_name(root):
     assert _paths(root) == [*expected, "test_set/ano/a.png"]
 
 
-def test_classes_sort_by_number_and_anomalies_come_last():
-    assert LAYOUT.classes == ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", ANOMALIES]
-    assert Layout(splits={}, faces={"10": 1, "9": 2, "100": 3}).classes == ["9", "10", "100", ANOMALIES]
-
-
 def test_classes_fold_to_faces(root):
-    for class_name in LAYOUT.classes:
+    for class_name in (*CLASSES, "ano"):
         _put(root, f"train_set/{class_name}/a.png", _image())
-    faces = {record.class_name: record.face for record in walk(root, LAYOUT).records}
+    faces = {record.class_name: record.face for record in _walk(root).records}
     ones_to_fives = {"00": 1, "01": 2, "02": 2, "03": 3, "04": 3, "05": 4, "06": 5}
     assert faces == {**ones_to_fives, "07": 6, "08": 6, "09": 6, "10": 6, "ano": None}
 
 
 def test_only_the_anomaly_folder_is_anomalous(root):
     _put(root, "train_set/ano/a.png", _image())
-    assert {r.class_name: r.anomalous for r in walk(root, LAYOUT).records} == {"00": False, "ano": True}
+    assert {r.class_name: r.anomalous for r in _walk(root).records} == {"00": False, "ano": True}
 
 
 @pytest.mark.parametrize(
@@ -123,64 +124,92 @@ def test_session_comes_from_the_file_name(name, session):
 def test_the_file_hash_tells_files_apart(root):
     _put(root, "train_set/00/copy.png", _image())
     _put(root, "train_set/00/other.png", _image("JPEG"))
-    hashes = {record.path.split("/")[-1]: record.file_hash for record in walk(root, LAYOUT).records}
+    hashes = {record.path.split("/")[-1]: record.file_hash for record in _walk(root).records}
     assert hashes["copy.png"] == hashes["first.png"] != hashes["other.png"]
 
 
 def test_class_folders_without_a_photo_are_reported(root):
     _put(root, "train_set/03/.DS_Store", b"x")
-    for class_name in LAYOUT.classes:
+    for class_name in (*CLASSES, "ano"):
         _put(root, f"test_set/{class_name}/a.png", _image())
         if class_name not in ("03", "07"):  # 07 is not even there
             _put(root, f"train_set/{class_name}/a.png", _image())
-    assert walk(root, LAYOUT).empty == ("train_set/03", "train_set/07")
+    assert _walk(root).empty == ("train_set/03", "train_set/07")
 
 
 def test_a_relative_root_and_a_string_are_accepted(root, monkeypatch):
     monkeypatch.chdir(root.parent)
-    assert walk("dice", LAYOUT).root == root
+    assert _walk("dice").root == root
 
 
 def test_missing_root_names_the_folder_that_exists(tmp_path):
     with pytest.raises(AnodiceError, match=rf"the folder does not exist \({re.escape(str(tmp_path))} does\)"):
-        walk(tmp_path / "no" / "dice", LAYOUT)
+        _walk(tmp_path / "no" / "dice")
 
 
 def test_root_that_is_a_file(tmp_path):
     _put(tmp_path, "dice.zip", b"PK")
     with pytest.raises(AnodiceError, match="that is a file"):
-        walk(tmp_path / "dice.zip", LAYOUT)
+        _walk(tmp_path / "dice.zip")
 
 
 def test_empty_root(tmp_path):
     with pytest.raises(AnodiceError, match="the folder is empty"):
-        walk(tmp_path, LAYOUT)
+        _walk(tmp_path)
 
 
 def test_wrong_root_shows_what_is_missing_what_is_there_and_the_expected_tree(tmp_path):
     _put(tmp_path, "train_set/00/a.png", _image())
     _put(tmp_path, "readme.txt", b"hello")
     with pytest.raises(AnodiceError, match=r"expected test_set/ in .*, found readme.txt, train_set/;") as error:
-        walk(tmp_path, LAYOUT)
+        _walk(tmp_path)
     assert "ROOT/{train_set,test_set}/{00..10,ano}/<photos>" in str(error.value)
 
 
 @pytest.mark.parametrize("wrong", ["..", "train_set"], ids=["one level too high", "one level too low"])
 def test_root_one_level_off_points_at_the_right_folder(root, wrong):
     with pytest.raises(AnodiceError, match=re.escape(f"{root} has that layout")):
-        walk((root / wrong).resolve(), LAYOUT)
+        _walk((root / wrong).resolve())
 
 
 def test_root_without_normal_training_photos(tmp_path):
     for name, data in (("train_set/ano/a.png", _image()), ("test_set/00/a.png", _image()), ("train_set/00/b.png", b"")):
         _put(tmp_path, name, data)
     with pytest.raises(AnodiceError, match=r"expected normal photos under .*train_set, found none .*1 files were skip"):
-        walk(tmp_path, LAYOUT)
+        _walk(tmp_path)
 
 
 def test_folders_that_may_be_meant_as_classes_are_named(dice_root, tmp_path):
     root = tmp_path / "dice"
     shutil.copytree(dice_root, root)
-    for name in ("train_set/5", "test_set/anomalies", "train_set/.cache"):
+    for name in ("train_set/11", "test_set/anomalies", "train_set/.cache"):
         (root / name).mkdir()
-    assert walk(root, LAYOUT).unread == ("train_set/5", "test_set/anomalies")
+    assert _walk(root).unread == ("train_set/11", "test_set/anomalies")
+
+
+def _one_folder(root, **changes):
+    """The only record of a folder that is read as told."""
+    layout = Layout((Folder("x", "any", "good", False, **changes),), ("good",), ("x",), "ROOT/x")
+    return walk(root, layout).records[0]
+
+
+@pytest.mark.parametrize("mask", ["a_mask.png", "a.png"])
+def test_masks_are_found_by_the_stem_of_the_photo(tmp_path, mask):
+    _put(tmp_path, "x/a.jpg", _image("JPEG"))
+    _put(tmp_path, f"marks/{mask}", _image())
+    assert _one_folder(tmp_path, masks="marks").mask == f"marks/{mask}"
+
+
+def test_a_photo_without_a_mask_has_none(tmp_path):
+    _put(tmp_path, "x/a.jpg", _image("JPEG"))
+    _put(tmp_path, "marks/b_mask.png", _image())
+    assert _one_folder(tmp_path, masks="marks").mask is None
+    assert _one_folder(tmp_path, masks="missing").mask is None
+    assert _one_folder(tmp_path).mask is None
+
+
+def test_a_misspelt_folder_brings_the_nearest_name(tmp_path):
+    _put(tmp_path, "y/good/a.png", _image())
+    layout = Layout((), (), ("y/godo",), "ROOT/y/godo")
+    with pytest.raises(AnodiceError, match=r"expected y/godo/ in .* \(did you mean y/good/\?\)"):
+        walk(tmp_path, layout)

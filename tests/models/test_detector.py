@@ -10,6 +10,7 @@ from anodice.models.conv_ae import ConvAE
 from anodice.models.optimizers import adam
 from anodice.models.vae import VAE
 from anodice.scoring.maps import L1
+from anodice.scoring.nearest_neighbour import NearestNeighbour
 from anodice.scoring.pooling import Max, Mean
 from anodice.scoring.residual import ResidualScore
 
@@ -21,10 +22,11 @@ def _score(image_size=SIZE, **changes):
     return ResidualScore(**(settings | changes), image_size=image_size)
 
 
-def _conv_ae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True):
+def _conv_ae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True, **changes):
     torch.manual_seed(0)
     return ConvAE(
-        code=16,
+        **({"hidden": (), "batch_norm": True, "sigmoid": False, "loss": "l1", "code": 16} | changes),
+        widths=(32, 64, 128, 128),
         image_size=image_size,
         in_channels=in_channels,
         score=score or _score(image_size),
@@ -36,8 +38,7 @@ def _conv_ae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True):
 def _vae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True, **changes):
     torch.manual_seed(0)
     return VAE(
-        **({"noise_scale": 0.02, "beta": 2.0, "warm_up_steps": 10} | changes),
-        code=16,
+        **({"noise_scale": 0.02, "beta": 2.0, "warm_up_steps": 10, "code": 16} | changes),
         image_size=image_size,
         in_channels=in_channels,
         score=score or _score(image_size),
@@ -51,6 +52,10 @@ both = pytest.mark.parametrize("make", [_conv_ae, _vae])
 
 def _images(count=6, channels=1, seed=1):
     return torch.rand(count, channels, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def _batches(seed):
+    return [{"image": images} for images in _images(seed=seed).split(2)]
 
 
 def _at_step(detector, step, monkeypatch):
@@ -76,7 +81,8 @@ def test_images_of_another_shape_are_refused(make, shape):
 @pytest.mark.parametrize("channels", [1, 3])
 @torch.no_grad()
 def test_a_detector_gives_a_map_and_a_score_for_each_image(make, channels):
-    maps, scores = make(in_channels=channels).eval()(_images(channels=channels))
+    maps, scores, classes = make(in_channels=channels).eval()(_images(channels=channels))
+    assert classes is None
     assert (maps.shape, maps.dtype) == ((6, 1, SIZE, SIZE), torch.float32)
     assert (scores.shape, scores.dtype) == ((6,), torch.float64)
 
@@ -104,7 +110,7 @@ def test_scores_under_autocast_are_those_without(make):
     detector = make().eval()
     expected = detector(_images())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        maps, scores = detector(_images())
+        maps, scores, _ = detector(_images())
     assert torch.equal(maps, expected[0])
     assert torch.equal(scores, expected[1])
 
@@ -138,10 +144,10 @@ def test_an_uncalibrated_detector_refuses_to_score(make):
 @torch.no_grad()
 def test_calibrating_again_replaces_the_calibration(make):
     detector = make(score=_score(normalise=True)).eval()
-    detector.calibrate(_images(seed=3).split(2))
+    detector.calibrate([], _batches(seed=3))
     once = detector(_images())[1]
-    detector.calibrate(_images(seed=4).split(2))
-    detector.calibrate(_images(seed=3).split(2))
+    detector.calibrate([], _batches(seed=4))
+    detector.calibrate([], _batches(seed=3))
     torch.testing.assert_close(detector(_images())[1], once)
     assert detector.score.statistics.count == 6
 
@@ -150,9 +156,9 @@ def test_calibrating_again_replaces_the_calibration(make):
 @torch.no_grad()
 def test_weights_and_calibration_travel_in_the_state_dict(make):
     detector = make(score=_score(normalise=True)).eval()
-    detector.calibrate(_images(seed=3).split(2))
+    detector.calibrate([], _batches(seed=3))
     restored = make(score=_score(normalise=True)).eval()
-    torch.nn.init.zeros_(restored.network.decoder.linear.weight)
+    torch.nn.init.zeros_(restored.network.decoder.linear[0].weight)
     restored.load_state_dict(detector.state_dict())
     assert torch.equal(restored(_images())[1], detector(_images())[1])
 
@@ -167,12 +173,39 @@ def test_description_tells_parameters_and_bottleneck(make):
 @both
 def test_losses_are_the_logged_terms(make):
     detector = make().eval()
-    assert tuple(detector.loss_terms(_images())) == detector.loss_names
+    assert tuple(detector.loss_terms({"image": _images()})) == detector.loss_names
+
+
+@both
+def test_painted_images_are_reconstructed_to_the_clean_ones(make):
+    detector = make().eval()
+    torch.manual_seed(0)
+    painted = detector.loss_terms({"image": _images(), "clean": torch.zeros_like(_images())})
+    torch.manual_seed(0)
+    assert painted["loss"] != detector.loss_terms({"image": _images()})["loss"]
+
+
+def test_a_score_that_the_detector_cannot_serve_is_refused():
+    with pytest.raises(AnodiceError, match="NearestNeighbour needs feature_maps of it; use model=inception_cae"):
+        _conv_ae(score=NearestNeighbour(image_size=SIZE))
+
+
+def test_bce_needs_outputs_between_black_and_white():
+    with pytest.raises(AnodiceError, match=r"model.sigmoid=true with model.loss=bce"):
+        _conv_ae(loss="bce")
+    assert _conv_ae(loss="bce", sigmoid=True).loss_terms({"image": _images()})["loss"].isfinite()
+
+
+@both
+@pytest.mark.parametrize("code", [0, 4096])
+def test_a_code_that_does_not_squeeze_is_refused(make, code):
+    with pytest.raises(AnodiceError, match=f"model.code between 1 and 4095, fewer numbers .*, got {code}"):
+        make(code=code)
 
 
 def _weight_of_kl(detector):
-    torch.nn.init.constant_(detector.network.encoder.linear.bias, 3.0)  # far from the prior, so that it can be told
-    terms = detector.loss_terms(_images())
+    torch.nn.init.constant_(detector.network.encoder.linear[0].bias, 3.0)  # far from the prior: it can be told
+    terms = detector.loss_terms({"image": _images()})
     return ((terms["loss"] - terms["reconstruction"]) / terms["kl"]).item()
 
 

@@ -75,16 +75,25 @@ def test_the_vae_reconstructs_from_the_posterior_mean():
     assert torch.equal(network(images), network.reconstruct(images))
 
 
-def test_the_loss_of_the_conv_ae_is_the_mean_absolute_difference():
-    network, images = _conv_ae().eval(), _images()
-    terms = network.loss_terms(images)
-    assert terms.keys() == {"loss"}
-    torch.testing.assert_close(terms["loss"], (network(images) - images).abs().mean())
+@pytest.mark.parametrize("hidden", [(), (256,), (256, 128)])
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("widths", [(8, 16), (8, 16, 32)])
+def test_layers_of_the_conv_ae_are_as_configured(widths, batch_norm, hidden):
+    network = ConvAENetwork(
+        in_channels=1, image_size=64, code=16, widths=widths, hidden=hidden, batch_norm=batch_norm, sigmoid=True
+    )
+    kinds = [type(module) for module in network.encoder.modules()]
+    assert kinds.count(torch.nn.Conv2d) == len(widths)
+    assert kinds.count(torch.nn.Linear) == len(hidden) + 1
+    assert kinds.count(torch.nn.BatchNorm2d) == (len(widths) if batch_norm else 0)
+    reconstructions = network(100 * _images())
+    assert reconstructions.shape == (2, 1, 64, 64)
+    assert 0 <= reconstructions.amin() <= reconstructions.amax() <= 1
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 4.0])
 def test_the_loss_of_the_vae_is_reconstruction_plus_beta_kl(beta):
-    terms = _vae().eval().loss_terms(_images(), beta=beta)
+    terms = _vae().eval().loss_terms(_images(), _images(), beta=beta)
     assert terms.keys() == {"loss", "reconstruction", "kl"}
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + beta * terms["kl"])
 
@@ -92,7 +101,7 @@ def test_the_loss_of_the_vae_is_reconstruction_plus_beta_kl(beta):
 def test_the_loss_of_the_vae_is_its_negative_elbo():
     network, images = _vae().eval(), _images()
     torch.manual_seed(5)
-    loss = network.loss_terms(images, beta=1.0)["loss"]
+    loss = network.loss_terms(images, images, beta=1.0)["loss"]
     mean, log_variance = network.encode(images)
     posterior = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
     prior = Independent(Normal(torch.zeros_like(mean), 1.0), 1)
@@ -104,20 +113,20 @@ def test_the_loss_of_the_vae_is_its_negative_elbo():
 
 def test_the_loss_of_the_vae_is_per_image():
     network, images = _vae().eval(), _images()
-    kl = network.loss_terms(images, beta=1.0)["kl"]
-    torch.testing.assert_close(network.loss_terms(images.repeat(3, 1, 1, 1), beta=1.0)["kl"], kl)
+    kl = network.loss_terms(images, images, beta=1.0)["kl"]
+    torch.testing.assert_close(network.loss_terms(*[images.repeat(3, 1, 1, 1)] * 2, beta=1.0)["kl"], kl)
 
 
 def test_a_sample_is_drawn_for_the_loss():
     network, images = _vae().eval(), _images()
-    first, second = (network.loss_terms(images, beta=1.0)["reconstruction"] for _ in range(2))
+    first, second = (network.loss_terms(images, images, beta=1.0)["reconstruction"] for _ in range(2))
     assert first != second
 
 
 def test_a_wild_encoder_leaves_the_loss_finite():
     network = _vae().eval()
-    torch.nn.init.constant_(network.encoder.linear.bias, 1e4)
-    assert network.loss_terms(_images(), beta=1.0)["loss"].isfinite()
+    torch.nn.init.constant_(network.encoder.linear[0].bias, 1e4)
+    assert network.loss_terms(_images(), _images(), beta=1.0)["loss"].isfinite()
 
 
 @given(

@@ -1,0 +1,213 @@
+"""Auto-encoders of an earlier project: one of Inception blocks and the plain one that it was compared with.
+
+Both come from image anomaly detection by nearest neighbours in feature space (Sarafijanovic-Djukic & Davis 2019). Batch
+norms keep torch's defaults; the originals' moved their running statistics ten times more slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anodice.errors import AnodiceError
+from anodice.models.blocks import check_size
+
+_SLOPE = 0.1
+
+
+class InceptionBlock(nn.Module):
+    """(N, C, H, W) -> (N, 4 filters, H, W): four branches side by side, then batch norm and LeakyReLU.
+
+    The branches are convolutions of 1x1, 3x3 and 5x5 pixels, and a 3x3 max-pooling with a 1x1 convolution.
+    """
+
+    def __init__(self, *, in_channels: int, filters: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            (
+                nn.Conv2d(in_channels, filters, kernel_size=1),
+                nn.Conv2d(in_channels, filters, kernel_size=3, padding=1),
+                nn.Conv2d(in_channels, filters, kernel_size=5, padding=2),
+                nn.Sequential(
+                    nn.MaxPool2d(3, stride=1, padding=1),
+                    nn.Conv2d(in_channels, filters, kernel_size=1),
+                ),
+            )
+        )
+        # One norm over all branches is the same function as one per branch, and quicker.
+        self.norm = nn.BatchNorm2d(4 * filters)
+        self.activation = nn.LeakyReLU(_SLOPE, inplace=True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.activation(self.norm(torch.cat([branch(images) for branch in self.branches], dim=1)))
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """(N, C, H, W) -> (N, C', 2H, 2W): nearest up-sampling by 2, then a convolution that keeps the size.
+
+    The enlarged images are never made. Each pixel of theirs is one of four copies, so a kernel over them is a smaller
+    kernel over the images for each of the four places that an output pixel can have in its copy.
+
+    Args:
+        in_channels, out_channels: C and C'.
+        kernel_size: width of the kernel over the enlarged images, an odd number.
+
+    >>> layer, images = UpsampledConv2d(in_channels=2, out_channels=3, kernel_size=3), torch.rand(1, 2, 5, 5)
+    >>> large = F.conv2d(F.interpolate(images, scale_factor=2), layer.weight, layer.bias, padding=1)
+    >>> torch.allclose(layer(images), large, atol=1e-6)
+    True
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        radius = kernel_size // 2
+        reach = (radius + 1) // 2
+        super().__init__(in_channels, out_channels, kernel_size, padding=reach)
+        # taps[a, u, k] is 1 where tap k of the kernel, seen from the copy a, falls on the image's pixel u.
+        taps = torch.zeros(2, 2 * reach + 1, kernel_size)
+        for place in range(2):
+            for tap in range(kernel_size):
+                taps[place, (place + tap - radius) // 2 + reach, tap] = 1
+        self.register_buffer("taps", taps, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        weight = torch.einsum("ocij,aui,bvj->oabcuv", self.weight, self.taps, self.taps).flatten(0, 2)
+        return F.pixel_shuffle(F.conv2d(images, weight, self.bias.repeat_interleave(4), padding=self.padding), 2)
+
+
+class InceptionCAENetwork(nn.Module):
+    """(N, C, H, W) in [0, 1] -> its reconstruction, by Inception blocks that halve it each, and mirrored ones.
+
+    The originals had no bottleneck: with filters 8, 16, 32 and one channel the last feature map holds twice as many
+    numbers as the image. `code` puts a linear one between encoder and decoder.
+
+    Args:
+        image_size: H = W, a multiple of 2 ** len(filters).
+        filters: of each encoder block's branches. An earlier project had 8, 16, 32 for small pictures; another had
+            32, 32, 64, 64, 128, 128.
+        code: length of the linear bottleneck; None for none. As an attribute: how many numbers an image passes through.
+
+    Raises:
+        AnodiceError: a size that cannot be halved so often, or a code without length.
+    """
+
+    def __init__(self, *, in_channels: int, image_size: int, filters: Sequence[int], code: int | None) -> None:
+        super().__init__()
+        check_size(image_size, 2 ** len(filters))
+        rising = list(reversed(filters))
+        shape = (4 * filters[-1], *[image_size // 2 ** len(filters)] * 2)
+        numbers = shape[0] * shape[1] * shape[2]
+        self.code = numbers if code is None else code
+        if not self.code > 0:
+            raise AnodiceError(f"expected model.code of at least 1 number or null for no bottleneck, got {code!r}.")
+        self.encoder = nn.Sequential(
+            *(
+                nn.Sequential(InceptionBlock(in_channels=inputs, filters=count), nn.MaxPool2d(2))
+                for inputs, count in zip([in_channels, *(4 * f for f in filters[:-1])], filters, strict=True)
+            )
+        )
+        self.bottleneck = nn.Identity() if code is None else _bottleneck(numbers, code, shape)
+        self.decoder = nn.Sequential(
+            InceptionBlock(in_channels=shape[0], filters=rising[0]),
+            *(
+                nn.Sequential(nn.Upsample(scale_factor=2), InceptionBlock(in_channels=4 * before, filters=count))
+                for before, count in pairwise(rising)
+            ),
+            UpsampledConv2d(in_channels=4 * rising[-1], out_channels=in_channels, kernel_size=3),
+            nn.BatchNorm2d(in_channels),
+        )
+
+    def feature_maps(self, images: Tensor) -> Tensor:
+        """What the encoder makes of the images: (N, D, h, w) float32 with D = 4 filters[-1]."""
+        return self.encoder(images).float()
+
+    def features(self, images: Tensor) -> Tensor:
+        """The feature maps averaged over the image: (N, D) float32."""
+        return self.feature_maps(images).mean((2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _sigmoid(self.decoder(self.bottleneck(self.encoder(images))))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """The same as calling the network."""
+        return self(images)
+
+
+class BaselineCAENetwork(nn.Module):
+    """(N, C, H, W) in [0, 1] -> its reconstruction, by plain convolutions, pooling and a linear bottleneck.
+
+    Args:
+        image_size: H = W, a multiple of 2 ** len(filters).
+        filters: of each encoder convolution; mirrored in the decoder. An earlier project had 32, 64, 128 with kernels
+            of 5 and a code of 128 for pictures of 32 x 32; another had 32, 32, 64, 64, 128, 128 with kernels of 3 and
+            a code of 64 for 256 x 256.
+        kernel_size: width of all convolutions, an odd number.
+        code: length of the bottleneck, a multiple of the area that is left after halving: the decoder starts from it.
+
+    Raises:
+        AnodiceError: a size that cannot be halved so often, or a code that does not fill the area that is left.
+    """
+
+    def __init__(
+        self, *, in_channels: int, image_size: int, filters: Sequence[int], kernel_size: int, code: int
+    ) -> None:
+        super().__init__()
+        check_size(image_size, 2 ** len(filters))
+        if kernel_size % 2 == 0:
+            raise AnodiceError(f"expected an odd kernel_size, got {kernel_size}; 3 and 5 are usual.")
+        side = image_size // 2 ** len(filters)
+        if code < 1 or code % side**2 != 0:
+            raise AnodiceError(
+                f"expected model.code to be a multiple of {side**2} for images of {image_size} pixels and "
+                f"{len(filters)} filters, got {code}; set such a code, or more filters."
+            )
+        self.code = code
+        rising = list(reversed(filters))
+        depth = code // side**2
+        self.encoder = nn.Sequential(
+            *(
+                nn.Sequential(_convolution(inputs, count, kernel_size), nn.MaxPool2d(2))
+                for inputs, count in pairwise([in_channels, *filters])
+            ),
+            nn.Flatten(),
+            nn.Linear(filters[-1] * side**2, code),
+            nn.LeakyReLU(_SLOPE),
+        )
+        self.decoder = nn.Sequential(
+            nn.Unflatten(1, (depth, side, side)),
+            _convolution(depth, rising[0], kernel_size),
+            *(
+                nn.Sequential(nn.Upsample(scale_factor=2), _convolution(before, count, kernel_size))
+                for before, count in pairwise(rising)
+            ),
+            UpsampledConv2d(in_channels=rising[-1], out_channels=in_channels, kernel_size=kernel_size),
+            nn.BatchNorm2d(in_channels),
+        )
+
+    def features(self, images: Tensor) -> Tensor:
+        """The bottleneck: (N, code) float32."""
+        return self.encoder(images).float()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _sigmoid(self.decoder(self.encoder(images)))
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """The same as calling the network."""
+        return self(images)
+
+
+def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(_SLOPE, inplace=True))
+
+
+def _bottleneck(numbers: int, code: int, shape: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(numbers, code), nn.Linear(code, numbers), nn.Unflatten(1, shape))
+
+
+def _sigmoid(logits: Tensor) -> Tensor:
+    # bfloat16 has 128 levels between 0.5 and 1, fewer than a photo, and rounds the brightest to 1.
+    return logits.float().sigmoid()

@@ -1,0 +1,54 @@
+"""How much better an image is reconstructed than the template of its class fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from anodice.scoring.score import Batches, Score
+
+
+class TemplateRatio(Score):
+    """-(1 - SSIM(image, reconstruction)) / (1 - SSIM(image, template of the class it is taken for)).
+
+    A die that is far from its template, but not far from its reconstruction, is strange: the ratio is then small, and
+    the score, its negative, high. The rule "anomalous when the ratio is at most 0.70" is `threshold=manual
+    threshold.value=-0.70`. The map is that of 1 - SSIM to the template.
+
+    Args:
+        classes: names of the classes; each has a template.
+        image_size: height and width of the images.
+        in_channels: channels of the images.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("reconstruct", "classify")
+
+    def __init__(self, *, classes: Sequence[str], image_size: int, in_channels: int) -> None:
+        super().__init__()
+        self.register_buffer("templates", torch.zeros(len(classes), in_channels, image_size, image_size))
+
+    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
+        sums, counts = torch.zeros_like(self.templates), torch.zeros(len(self.templates), device=self.templates.device)
+        for batch in fitted:
+            sums.index_add_(0, batch["class"], batch["image"])
+            counts.index_add_(0, batch["class"], torch.ones_like(batch["class"], dtype=counts.dtype))
+        self.templates.copy_(sums / counts.clamp_min(1)[:, None, None, None])
+
+    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        templates = self.templates[detector.classify(images)]
+        reconstructed, _ = _dissimilarity(images, detector.reconstruct(images))
+        expected, maps = _dissimilarity(images, templates)
+        return maps, -(reconstructed / expected.clamp_min(1e-6))
+
+
+def _dissimilarity(images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """1 - SSIM with the Gaussian window of 11 pixels: (N,) float64 where the window fits, and its map (N, 1, H, W)."""
+    _, similarity = structural_similarity_index_measure(
+        others, images, sigma=1.5, data_range=1.0, reduction="none", return_full_image=True
+    )
+    maps = 1 - similarity.mean(1, keepdim=True)
+    return maps[..., 5:-5, 5:-5].double().mean((1, 2, 3)), maps

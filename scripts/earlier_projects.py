@@ -1,0 +1,119 @@
+"""Train and evaluate every method of the earlier projects, and our own recipes, and write one table.
+
+    python scripts/earlier_projects.py --root DIR
+
+Runs that are finished are not repeated, so the command can be interrupted and called again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from anodice.errors import AnodiceError, unknown
+from anodice.metrics.report import markdown_table, number, with_interval
+
+PROJECT = Path(__file__).parents[1]
+FIGURES = OmegaConf.to_container(OmegaConf.load(Path(__file__).with_name("earlier_figures.yaml")))
+OURS = ("conv_ae", "ae_classifier", "vae", "inception_cae")
+RECIPES = {f"seeds/{name}": [f"experiment=seeds/{name}"] for name in FIGURES}
+RECIPES |= {name: [f"model={name}", "data=dice11"] for name in OURS}
+"""Name -> overrides of train.py."""
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if arguments.root is None:
+        raise AnodiceError("expected a folder of photos, got none; give --root DIR or set DICE_ROOT.")
+    chosen = RECIPES if arguments.only is None else [_known(name) for name in arguments.only.split(",")]
+    log_dir = Path(arguments.log_dir)
+    for name in chosen:
+        if _finished(log_dir / name) is None:
+            _train(name, log_dir / name, arguments.root, arguments.overrides)
+    text = table(log_dir)
+    output = log_dir / "table.md" if arguments.output is None else Path(arguments.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text)
+    print(f"\n{text}\nwritten to {output}")
+
+
+def table(log_dir: Path) -> str:
+    """The finished runs under `log_dir`, one row each, as Markdown."""
+    heads = [
+        *("recipe", "published", "AUROC", "F1, f1_max [95 %]", "F1, normals_only [95 %]", "F1, its own rule"),
+        *("F1 published test, f1_max", "F1 published test, normals_only", "what the published figure really was"),
+    ]
+    rows = [heads]
+    for name in RECIPES:
+        run = _finished(log_dir / name)
+        if run is None:
+            continue
+        metrics = json.loads((run / "metrics.json").read_text())
+        clean, published = metrics["test"]["clean"], metrics["test"]["published"]
+        told = FIGURES.get(name.removeprefix("seeds/"), {}) if name.startswith("seeds/") else {}
+        own = (
+            clean["at"][metrics["threshold"]]["f1"] if metrics["threshold"] not in ("f1_max", "normals_only") else None
+        )
+        rows.append(
+            [
+                name,
+                told.get("published", "ours"),
+                number(clean["auroc"]),
+                with_interval(clean["at"]["f1_max"], "f1"),
+                with_interval(clean["at"]["normals_only"], "f1"),
+                "" if own is None else number(own),
+                with_interval(published["at"]["f1_max"], "f1"),
+                with_interval(published["at"]["normals_only"], "f1"),
+                told.get("really", ""),
+            ]
+        )
+    return markdown_table(rows) + "\n"
+
+
+def _train(name: str, log_dir: Path, root: str, overrides: list[str]) -> None:
+    command = [
+        sys.executable,
+        str(PROJECT / "train.py"),
+        *RECIPES[name],
+        f"data.root={root}",
+        f"paths.log_dir={log_dir}",
+    ]
+    print(f"== {name}: {' '.join(['python train.py', *command[2:], *overrides])}", flush=True)
+    if subprocess.run([*command, *overrides], check=False).returncode != 0:
+        print(f"== {name} failed; its row is left out", file=sys.stderr)
+
+
+def _finished(log_dir: Path) -> Path | None:
+    """The newest run under a recipe's folder that has figures."""
+    runs = sorted((path.parent for path in log_dir.glob("runs/*/metrics.json")), key=lambda run: run.stat().st_mtime)
+    return runs[-1] if runs else None
+
+
+def _known(name: str) -> str:
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return name
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
+    parser.add_argument("--only", help=f"recipes, separated by commas; all: {', '.join(RECIPES)}")
+    parser.add_argument("--log-dir", default="logs/earlier_projects", help="a folder for the runs (%(default)s)")
+    parser.add_argument("--output", help="file for the table; default: table.md in the log folder")
+    parser.add_argument("overrides", nargs="*", help="further overrides of train.py for every recipe, such as seed=1")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AnodiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
