@@ -216,7 +216,7 @@ class _EpochLines(ProgressBar):
         self.enabled = False
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.training or not self.enabled:  # a validation by itself belongs to no epoch
+        if trainer.sanity_checking or trainer.state.fn != "fit" or not self.enabled:
             return
         metrics = trainer.callback_metrics
         shown = [f"{name} {float(metrics[name]):.5g}" for name in ("val/loss", *VALIDATION_FIGURES) if name in metrics]

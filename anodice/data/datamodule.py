@@ -153,7 +153,7 @@ class DiceDataModule(pl.LightningDataModule):
         del dataloader_idx
         images = self.transform(batch["image"])
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
-            images = self.augmentation(images)
+            return {**batch, **self.augmentation.augment(images)}
         return {**batch, "image": images}
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from anodice.data.drawing.shapes import SIDE
 from anodice.data.drawing.stamps import BRIDGE_LENGTH, KINDS, Use, draw_stamps
+from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
 
 SMALLEST = 32
@@ -239,6 +240,25 @@ class DefectPainter(nn.Module):
         alpha = ((radius[:, None, None] - distance) * self.image_size / 2).clamp(0, 1)[:, None]
         contrast = torch.where(below.mean(1, keepdim=True) < 0.5, 0.9, 0.1)
         return torch.lerp(below, contrast, alpha)
+
+
+class DefectAugmentation(nn.Module):
+    """Augments images, then paints defects on them; keeps the images before the painting, and where it was done.
+
+    Args:
+        before: changes that are no defect.
+        painter: images -> painted images and masks.
+    """
+
+    def __init__(self, *, before: Augmentation, painter: DefectPainter) -> None:
+        super().__init__()
+        self.before, self.painter = before, painter
+
+    def augment(self, images: Tensor) -> dict[str, Tensor]:
+        """What takes the place of `image` in a training batch: also `clean`, of its shape, and `mask` (N, 1, H, W)."""
+        clean = self.before(images)
+        painted, masks = self.painter(clean)
+        return {"image": painted, "clean": clean, "mask": masks}
 
 
 def _visible(painted: Tensor, below: Tensor) -> Tensor:

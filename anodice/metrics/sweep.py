@@ -159,8 +159,12 @@ class Sweep:
     @property
     def f1(self) -> NDArray[np.float64]:
         """(C,); NaN throughout without anomalies."""
-        flagged_and_anomalous = self.tp + self.fp + self.anomalies
-        return _ratios(2 * self.tp, flagged_and_anomalous if self.anomalies > 0 else 0)
+        return self.f_beta(1)
+
+    def f_beta(self, beta: float) -> NDArray[np.float64]:
+        """(1 + beta²) tp / (tp + fp + beta² (tp + fn)), (C,), for beta > 0; NaN throughout without anomalies."""
+        flagged_and_anomalous = self.tp + self.fp + beta**2 * self.anomalies
+        return _ratios((1 + beta**2) * self.tp, flagged_and_anomalous if self.anomalies > 0 else 0)
 
     @property
     def auroc(self) -> float | None:
@@ -182,12 +186,16 @@ class Sweep:
 
     def best_f1(self) -> int:
         """The index of the highest F1; of several, the one with the highest threshold, which flags the fewest."""
+        return self.best_f_beta(1)
+
+    def best_f_beta(self, beta: float) -> int:
+        """As `best_f1`, for F-beta."""
         if self.anomalies == 0:
             raise AnodiceError(
                 f"expected anomalous images to choose an F1 by, got {self.normals} normal and 0 anomalous; add "
                 "anomalous ones, or use a rule that needs normals only."
             )
-        return int(self.f1.argmax())
+        return int(self.f_beta(beta).argmax())
 
     def at_recall(self, target: float) -> int:
         """The index of the highest threshold whose recall is at least `target`, in (0, 1]; needs anomalies."""
@@ -197,6 +205,25 @@ class Sweep:
                 "add anomalous images or mend the recall."
             )
         return int((self.recall >= target).argmax())
+
+    def at_precision(self, target: float) -> int:
+        """The index of the cut that finds the most anomalies with a precision of at least `target`, in (0, 1].
+
+        Where no cut has that precision, the one with the highest; of several, the one that finds the most, and of those
+        the one with the highest threshold. Needs both classes.
+
+        >>> s = sweep([1.0, 2.0, 3.0, 4.0], [0, 1, 0, 1])
+        >>> s.at_precision(1.0), s.at_precision(0.6)
+        (1, 3)
+        """
+        if self.anomalies == 0 or self.normals == 0 or not 0 < target <= 1:
+            raise AnodiceError(
+                f"expected both classes and a precision in (0, 1], got {self.normals} normal, {self.anomalies} "
+                f"anomalous and {target!r}; add the missing images or mend the precision."
+            )
+        precision = self.precision
+        enough = precision >= min(target, precision[1:].max())
+        return int(np.where(enough, self.tp, -1).argmax())
 
     def false_positive_rate_at(self, recall: float) -> float | None:
         """The lowest false-positive rate at which at least `recall` of the anomalies are flagged; None without normals.
@@ -208,7 +235,7 @@ class Sweep:
         return _ratio(int(self.fp[cut]), self.normals)
 
 
-def _ratios(part: NDArray[np.int64], whole: NDArray[np.int64] | int) -> NDArray[np.float64]:
+def _ratios(part: NDArray[np.number], whole: NDArray[np.number] | int) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = part / whole
     return np.where(np.isfinite(ratios), ratios, np.nan)

@@ -8,21 +8,13 @@ from torch import Tensor
 from anodice.data.datamodule import Batch
 from anodice.data.painting import DefectPainter
 from anodice.models.classifiers import DefectCNN
-from anodice.models.detector import Scored, TrainedDetector
+from anodice.models.detector import Scored
 from anodice.models.optimizers import OptimizerFactory
+from anodice.models.painting import PaintingDetector
 
 
-class CNN(TrainedDetector):
-    """The logit of "anomalous", learned from normal photos of which a share has defects painted on.
-
-    It sees no real anomaly in training. The map holds what each place adds to the logit.
-
-    Args:
-        painter: images -> painted images and masks; an image counts as anomalous where its mask is not empty.
-        optimizer, channels_last: see `TrainedDetector`.
-    """
-
-    loss_names = ("loss",)
+class CNN(PaintingDetector):
+    """The logit of "anomalous"; the map holds what each place adds to it. See `PaintingDetector` for the arguments."""
 
     def __init__(
         self,
@@ -34,14 +26,18 @@ class CNN(TrainedDetector):
         channels_last: bool,
     ) -> None:
         super().__init__(
-            optimizer=optimizer, channels_last=channels_last, image_size=image_size, in_channels=in_channels
+            painter=painter,
+            image_size=image_size,
+            in_channels=in_channels,
+            optimizer=optimizer,
+            channels_last=channels_last,
         )
         network = DefectCNN(in_channels=in_channels, image_size=image_size)
-        self.network, self.painter = network.to(memory_format=self.memory_format), painter
+        self.network = network.to(memory_format=self.memory_format)
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        images, masks = self.painter(batch["image"])
-        logits = self.network(self.formatted(images)).float()
+        images, masks = self.paint(batch)
+        logits = self.network(images).float()
         return {"loss": F.binary_cross_entropy_with_logits(logits, masks.flatten(1).any(1).to(logits.dtype))}
 
     def assess(self, images: Tensor) -> Scored:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import torch
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
-from anodice.errors import AnodiceError
 from anodice.scoring.calibrate import PixelStatistics
+from anodice.scoring.map_score import MapScore
 from anodice.scoring.maps import Residual
 from anodice.scoring.pooling import Pooling
 from anodice.scoring.score import Batches, Score
@@ -40,13 +37,11 @@ class ResidualScore(Score):
         image_size: int,
     ) -> None:
         super().__init__()
-        if smoothing < 0:
-            raise AnodiceError(f"expected score.smoothing of at least 0 pixels, got {smoothing!r}.")
-        if border_radius is not None and not border_radius > 0:
-            raise AnodiceError(f"expected score.border_radius above 0, or null for no border, got {border_radius!r}.")
-        self.residual, self.smoothing, self.normalise, self.pooling = residual, smoothing, normalise, pooling
+        self.residual, self.normalise = residual, normalise
+        self.map_score = MapScore(
+            smoothing=smoothing, border_radius=border_radius, pooling=pooling, image_size=image_size
+        )
         self.statistics = PixelStatistics(image_size=image_size) if normalise else None
-        self.register_buffer("inside", _disk(image_size, border_radius), persistent=False)
 
     def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.anomaly_map(images, detector.reconstruct(images))
@@ -62,31 +57,13 @@ class ResidualScore(Score):
     def calibrate(self, images: Tensor, reconstructions: Tensor) -> None:
         """Take the residuals of more held-out normals into the calibration; nothing to do without `normalise`."""
         if self.statistics is not None:
-            self.statistics.update(self._smooth_residual(images, reconstructions))
+            self.statistics.update(self.map_score.smooth(self.residual(images, reconstructions)))
 
     def anomaly_map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """(N, 1, H, W), higher is stranger; the lowest value of each map fills its border."""
-        maps = self._smooth_residual(images, reconstructions)
-        if self.statistics is not None:
-            maps = self.statistics.normalise(maps)
-        lowest = maps.flatten(1).amin(1)[:, None, None, None]
-        return torch.where(self.inside, maps, lowest)
+        maps = self.map_score.smooth(self.residual(images, reconstructions))
+        return self.map_score.border(maps if self.statistics is None else self.statistics.normalise(maps))
 
     def pool(self, maps: Tensor) -> Tensor:
         """Anomaly maps (N, 1, H, W) -> scores (N,) float64."""
-        scores = self.pooling(maps.flatten(1)[:, self.inside.flatten()])
-        return (scores.cpu() if scores.device.type == "mps" else scores).double()  # Apple's GPUs have no float64
-
-    def _smooth_residual(self, images: Tensor, reconstructions: Tensor) -> Tensor:
-        maps = self.residual(images, reconstructions)
-        if self.smoothing == 0:
-            return maps
-        return gaussian_blur(maps, kernel_size=2 * math.ceil(3 * self.smoothing) + 1, sigma=self.smoothing)
-
-
-def _disk(image_size: int, radius: float | None) -> Tensor:
-    """(H, W) bool: the pixels within `radius` half images of the centre."""
-    if radius is None:
-        return torch.ones(image_size, image_size, dtype=torch.bool)
-    axis = (torch.arange(image_size) + 0.5) / image_size * 2 - 1
-    return axis[:, None].square() + axis.square() <= radius**2
+        return self.map_score.pool(maps)

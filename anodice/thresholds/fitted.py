@@ -83,6 +83,11 @@ class Threshold:
             words += f", above {100 * detail['normals_below']:.1f} % of its normals"
         if detail.get("tail_fits") is False:
             words += ", though the tail fits their scores badly"
+        if detail.get("reachable") is False:
+            words += (
+                f"; the precision of {detail['target']:g} is out of reach there, {detail['precision']:.3g} is the "
+                "highest"
+            )
         return words if self.split_digest == "" else f"{words}; split {self.split_digest[:8]}"
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import genpareto
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Sweep, scored, sweep
 from anodice.thresholds.fitted import Threshold
+from anodice.thresholds.tail import FITS, exceedances, p_value, pareto
 
 
 class Rule(Protocol):
@@ -69,13 +70,66 @@ class F1Max:
 
 
 @dataclass(frozen=True)
-class Oracle:
-    """The F1Max of the test images themselves: an upper bound in hindsight, never a result."""
+class FBeta:
+    """The cut with the highest F-beta, which holds recall for `beta` times as important as precision (van Rijsbergen).
 
-    name: ClassVar[str] = "oracle"
+    Exact, as F1Max is, and of several cuts the highest; beta > 0, and 1 is F1 itself.
+
+    >>> F1Max().fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    1.5
+    >>> FBeta(beta=0.5).fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    3.5
+    """
+
+    beta: float = 2.0
+    name: ClassVar[str] = "f_beta"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < math.inf:
+            raise AnodiceError(
+                f"expected a finite beta above 0, got {self.beta!r}; set threshold.beta=2 to hold a miss for worse "
+                "than a false alarm, 0.5 for the reverse."
+            )
 
     def check(self, normals: int, anomalies: int) -> None:
         _need_both(self.name, normals, anomalies)
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        swept = sweep(scores, labels)
+        self.check(swept.normals, swept.anomalies)
+        cut = swept.best_f_beta(self.beta)
+        found = _at_cut(self.name, swept, cut, fitted_on, split_digest)
+        reached = float(swept.f_beta(self.beta)[cut])
+        return replace(found, detail={"beta": self.beta, "f_beta": reached, **found.detail})
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The F1Max of the test images themselves: an upper bound in hindsight, never a result.
+
+    Args:
+        allowed: whether the user asked for it as the rule of a run; the row of each table needs no permission.
+    """
+
+    allowed: bool = False
+    name: ClassVar[str] = "oracle"
+
+    def check(self, normals: int, anomalies: int) -> None:
+        """Refuse a run that nobody allowed; the counts are those of validation, which the oracle does not look at."""
+        if not self.allowed:
+            raise AnodiceError(
+                "expected allow_oracle=true beside threshold=oracle, because its threshold is fitted on the test "
+                "images themselves; set it if an upper bound is what you want, or use threshold=f1_max for a result."
+            )
 
     def fit(
         self,
@@ -129,6 +183,52 @@ class RecallAt:
         self.check(swept.normals, swept.anomalies)
         found = _at_cut(self.name, swept, swept.at_recall(self.target), fitted_on, split_digest)
         return replace(found, detail={"target": self.target, **found.detail})
+
+
+@dataclass(frozen=True)
+class PrecisionAt:
+    """The cut that finds the most anomalies with at least the share `target`, in (0, 1], of its alarms right.
+
+    Of several, the highest. Where the highest score is a normal image's, a high target may be out of reach: then it is
+    the cut with the highest precision that there is, and `detail["reachable"]` is false.
+
+    >>> PrecisionAt(1.0).fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    3.5
+    >>> missed = PrecisionAt(1.0).fit([1, 2, 3, 4], [0, 1, 1, 0], fitted_on="validation", split_digest="")
+    >>> missed.value, missed.detail["reachable"], round(missed.detail["precision"], 3)
+    (1.5, False, 0.667)
+    """
+
+    target: float = 0.95
+    name: ClassVar[str] = "precision_at"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target <= 1:
+            raise AnodiceError(
+                f"expected a precision in (0, 1], got {self.target!r}; set threshold.target=0.95 for one false alarm "
+                "in 20 alarms on validation."
+            )
+
+    def check(self, normals: int, anomalies: int) -> None:
+        _need_both(self.name, normals, anomalies)
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        _refuse_test(self.name, fitted_on)
+        swept = sweep(scores, labels)
+        self.check(swept.normals, swept.anomalies)
+        cut = swept.at_precision(self.target)
+        found = _at_cut(self.name, swept, cut, fitted_on, split_digest)
+        reached = float(swept.precision[cut])
+        detail = {"target": self.target, "precision": reached, "reachable": reached >= self.target}
+        return replace(found, detail={**detail, **found.detail})
 
 
 @dataclass(frozen=True)
@@ -230,15 +330,14 @@ class NormalsOnly:
         values, truth = scored(scores, labels)
         normals = np.sort(values[~truth])
         self.check(normals.size, values.size - normals.size)
-        start, excess = _exceedances(normals)
+        start, excess = exceedances(normals)
         rate = self.false_alarm_rate
         detail: dict[str, Any] = {"false_alarm_rate": rate, "exceedances": excess.size, "tail_fits": None}
         if rate * normals.size < excess.size:
-            shape, scale = (part.item() for part in _pareto(excess))
+            shape, scale = (part.item() for part in pareto(excess))
             value = start + genpareto.isf(rate * normals.size / excess.size, shape, scale=scale)
-            p_value = _p_value(excess)
-            detail |= {"tail_start": start, "shape": shape, "scale": scale, "p_value": p_value}
-            detail["tail_fits"] = p_value >= 0.01
+            p = p_value(excess)
+            detail |= {"tail_start": start, "shape": shape, "scale": scale, "p_value": p, "tail_fits": p >= FITS}
         else:
             swept = sweep(normals, np.zeros(normals.size))
             value = swept.thresholds[swept.false_positive_rate <= rate][-1]
@@ -302,6 +401,13 @@ class PerClass:
     rule: Rule
     name: ClassVar[str] = "per_class"
 
+    def __post_init__(self) -> None:
+        if self.rule.name in (Oracle.name, self.name):
+            raise AnodiceError(
+                f"expected a rule that is fitted on validation for each class, got {self.rule.name}; use f1_max, "
+                "f_beta, recall_at, precision_at, normal_quantile or normals_only."
+            )
+
     def check(self, normals: int, anomalies: int) -> None:
         self.rule.check(normals, anomalies)
 
@@ -335,42 +441,6 @@ class PerClass:
 
 
 _FEWEST_NORMALS = 20
-
-
-def _exceedances(rising: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Where the tail of rising scores (N,) starts, and by how much its scores exceed that (K,); ties stay together."""
-    wanted = min(max(10, math.ceil(rising.size / 10)), 1000)
-    first = np.searchsorted(rising, rising[-wanted])
-    start = rising[max(first - 1, 0)]
-    return float(start), rising[rising > start] - start
-
-
-def _pareto(excess: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shape and scale (..., 1) of the generalised Pareto tails of rising exceedances (..., K), K >= 1, all above 0."""
-    size = excess.shape[-1]
-    mean = excess.mean(axis=-1, keepdims=True)
-    upper = 1 - (np.arange(1, size + 1) - 0.35) / size  # the share of the tail above each rank
-    second = (excess / mean * upper).mean(axis=-1, keepdims=True)  # scaled first: products of 1e-300 vanish
-    shape = np.clip(2 - 1 / (1 - 2 * second), -1, 0.5) * size / (size + 10)
-    reach = excess[..., -1:] * (1 + 1 / size)  # a tail that ends must end beyond the scores it was fitted to
-    shape = np.maximum(shape, -1 / (reach / mean - 1))
-    return shape, mean * (1 - shape)
-
-
-def _p_value(excess: NDArray[np.float64]) -> float:
-    """The share of 199 samples from the fitted tail, fitted anew, at least as far from their fit as `excess` (K,)."""
-    shape, scale = _pareto(excess)
-    uniform = np.random.default_rng(0).random((199, excess.size))
-    samples = np.sort(genpareto.isf(uniform, shape, scale=scale), axis=1)
-    return float((1 + (_anderson_darling(samples) >= _anderson_darling(excess)).sum()) / 200)
-
-
-def _anderson_darling(excess: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A² (...) of rising exceedances (..., K) from the tails fitted to them (Anderson & Darling 1954)."""
-    shape, scale = _pareto(excess)
-    below, above = (np.maximum(log(excess, shape, scale=scale), -700) for log in (genpareto.logcdf, genpareto.logsf))
-    odd = 2 * np.arange(excess.shape[-1]) + 1
-    return -excess.shape[-1] - (odd * (below + above[..., ::-1])).mean(axis=-1)
 
 
 def _f1_max(rule: str, scores: ArrayLike, labels: ArrayLike, fitted_on: str, split_digest: str) -> Threshold:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
+from anodice.data.painting import DefectAugmentation, DefectPainter
 from anodice.data.transforms import Augmentation, EvaluationTransform
 
-NONE = {"brightness": 0.0, "contrast": 0.0, "shift": 0.0, "rotation": 0.0}
-ALL = {"brightness": 0.2, "contrast": 0.3, "shift": 4.0, "rotation": 10.0}
+NAMES = ("brightness", "contrast", "gamma", "glare", "blur", "noise", "shift", "rotation")
+NONE = dict.fromkeys(NAMES, 0.0)
+ALL = NONE | {"brightness": 0.1, "contrast": 0.2, "shift": 2.0, "rotation": 10.0, "gamma": 0.3, "glare": 0.3} | {
+    "blur": 1.0,
+    "noise": 0.05,
+}
 
 
 def _images(count=4, channels=1, size=32):
@@ -111,3 +116,32 @@ def test_rotation_turns_about_the_centre_by_at_most_so_many_degrees():
     angles = torch.rad2deg(torch.atan2(y - 32, x - 32)).abs()
     assert 18 < angles.amax() <= 20.2
     torch.testing.assert_close(torch.hypot(x - 32, y - 32), torch.full((200,), 25.0), rtol=0, atol=0.3)
+
+
+def test_glare_only_brightens_and_only_half_of_the_images():
+    images = torch.full((200, 1, 32, 32), 0.5)
+    added = _augment(images, glare=0.3) - images
+    assert 0 <= added.amin() < added.amax() <= 0.3
+    assert 60 <= (added.amax((1, 2, 3)) > 1e-6).sum() <= 140
+
+
+def test_blur_takes_detail_away_and_keeps_the_mean():
+    images = _images(count=20)
+    blurred = _augment(images, blur=1.0)
+    assert (blurred.std((1, 2, 3)) < images.std((1, 2, 3))).all()
+    torch.testing.assert_close(blurred.mean(), images.mean(), rtol=0.02, atol=0)
+
+
+def test_gamma_keeps_black_and_white():
+    images = torch.tensor([0.0, 1.0]).expand(3, 1, 4, 2)
+    torch.testing.assert_close(_augment(images, gamma=0.5), images, rtol=0, atol=1e-2)
+
+
+def test_painted_batches_keep_the_clean_images_and_the_masks():
+    painter = DefectPainter(image_size=32, stamps=36, share=1.0, seed=0)
+    found = DefectAugmentation(before=Augmentation(**NONE), painter=painter).augment(_images())
+    assert found.keys() == {"image", "clean", "mask"}
+    torch.testing.assert_close(found["clean"], _images())
+    changed = (found["image"] - found["clean"]).abs().amax(1, keepdim=True) > 8 / 255
+    assert torch.equal(changed, found["mask"])
+    assert found["mask"].flatten(1).any(1).all()

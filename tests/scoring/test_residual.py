@@ -79,7 +79,7 @@ def test_the_border_of_the_map_shows_its_lowest_value():
 
 
 def test_the_border_is_a_disk_about_the_centre():
-    inside = _score(border_radius=0.5).inside
+    inside = _score(border_radius=0.5).map_score.inside
     assert torch.equal(inside, inside.flip(0))
     assert torch.equal(inside, inside.T)
     assert inside.float().mean().item() == pytest.approx(torch.pi * 0.25 / 4, rel=0.05)
@@ -88,7 +88,7 @@ def test_the_border_is_a_disk_about_the_centre():
 def test_pixels_outside_the_border_are_not_averaged():
     score = _score(border_radius=0.5, pooling=Mean())
     images, reconstructions = torch.ones(1, 1, SIZE, SIZE), torch.ones(1, 1, SIZE, SIZE)
-    reconstructions[..., score.inside] = 0.75
+    reconstructions[..., score.map_score.inside] = 0.75
     assert _scores(score, images, reconstructions).item() == pytest.approx(0.25)
 
 

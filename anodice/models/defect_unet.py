@@ -1,0 +1,112 @@
+"""A small U-Net that draws the mask of defects painted on normal photos; on a real photo it draws the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anodice.data.datamodule import Batch
+from anodice.data.painting import DefectPainter
+from anodice.models.blocks import check_size
+from anodice.models.detector import Scored
+from anodice.models.optimizers import OptimizerFactory
+from anodice.models.painting import PaintingDetector
+from anodice.scoring.map_score import MapScore
+
+_SLOPE = 0.1
+
+
+class UNet(nn.Module):
+    """(N, C, H, W) -> logits (N, 1, H, W), after Ronneberger et al. (2015): halved by strides, doubled, with skips.
+
+    Args:
+        widths: channels at each size, the full one first; each further one halves H and W.
+
+    >>> sum(p.numel() for p in UNet(in_channels=1, image_size=128, widths=[8, 16, 32, 48, 64]).parameters()) == 303_873
+    True
+    """
+
+    def __init__(self, *, in_channels: int, image_size: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        check_size(image_size, 2 ** (len(widths) - 1))
+        self.first = _convolution(in_channels, widths[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(_halving(above, below), _convolution(below, below)) for above, below in pairwise(widths)
+        )
+        rising = list(pairwise(reversed(widths)))
+        self.up = nn.ModuleList(_doubling(below, above) for below, above in rising)
+        self.join = nn.ModuleList(_convolution(2 * above, above) for _, above in rising)
+        self.last = nn.Conv2d(widths[0], 1, kernel_size=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        levels = [self.first(images)]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        found = levels.pop()
+        for up, join in zip(self.up, self.join, strict=True):
+            found = join(torch.cat([up(found), levels.pop()], 1))
+        return self.last(found)
+
+
+class DefectUNet(PaintingDetector):
+    """The U-Net as a detector: its logits are the map. See `PaintingDetector` and `UNet` for the shared arguments.
+
+    Args:
+        score: from maps to maps and scores.
+    """
+
+    loss_names: ClassVar[tuple[str, ...]] = ("loss", "cross_entropy", "dice")
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        painter: DefectPainter,
+        score: MapScore,
+        image_size: int,
+        in_channels: int,
+        optimizer: OptimizerFactory,
+        channels_last: bool,
+    ) -> None:
+        super().__init__(
+            painter=painter,
+            image_size=image_size,
+            in_channels=in_channels,
+            optimizer=optimizer,
+            channels_last=channels_last,
+        )
+        network = UNet(in_channels=in_channels, image_size=image_size, widths=widths)
+        self.network, self.score = network.to(memory_format=self.memory_format), score
+
+    def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The mean binary cross-entropy of the pixels plus the Dice loss of the masks, over the whole batch."""
+        images, masks = self.paint(batch)
+        logits, wanted = self.network(images).float(), masks.float()
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, wanted)
+        found = logits.sigmoid()
+        dice = 1 - (2 * (found * wanted).sum() + 1) / (found.sum() + wanted.sum() + 1)
+        return {"loss": cross_entropy + dice, "cross_entropy": cross_entropy, "dice": dice}
+
+    def assess(self, images: Tensor) -> Scored:
+        return Scored(*self.score(self.network(self.formatted(images)).float()))
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Module:
+    return _normed(nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False))
+
+
+def _halving(inputs: int, outputs: int) -> nn.Module:
+    return _normed(nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False))
+
+
+def _doubling(inputs: int, outputs: int) -> nn.Module:
+    return _normed(nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False))
+
+
+def _normed(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.LeakyReLU(_SLOPE))

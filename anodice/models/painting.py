@@ -1,0 +1,50 @@
+"""The base class of the detectors that learn from defects painted on normal photos."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from anodice.data.datamodule import Batch
+from anodice.data.painting import DefectPainter
+from anodice.models.detector import TrainedDetector
+from anodice.models.optimizers import OptimizerFactory
+
+
+class PaintingDetector(TrainedDetector):
+    """A detector that sees normal photos, a share of them with painted defects, and no real anomaly.
+
+    Args:
+        painter: images -> painted images and masks.
+        optimizer, channels_last: see `TrainedDetector`.
+    """
+
+    loss_names = ("loss",)
+
+    def __init__(
+        self,
+        *,
+        painter: DefectPainter,
+        image_size: int,
+        in_channels: int,
+        optimizer: OptimizerFactory,
+        channels_last: bool,
+    ) -> None:
+        super().__init__(
+            optimizer=optimizer, channels_last=channels_last, image_size=image_size, in_channels=in_channels
+        )
+        self.painter = painter
+
+    def paint(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Painted images (N, C, H, W) in the detector's memory format, and masks (N, 1, H, W) bool.
+
+        In validation the same images get the same defects in every epoch, so that its loss means the same.
+        """
+        clean = batch.get("clean", batch["image"])
+        if self.training:
+            painted, masks = self.painter(clean)
+        else:
+            with torch.random.fork_rng(devices=[clean.device] if clean.device.type == "cuda" else []):
+                torch.manual_seed(int(batch["index"][0]))
+                painted, masks = self.painter(clean)
+        return self.formatted(painted), masks

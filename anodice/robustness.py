@@ -1,0 +1,225 @@
+"""How well a finished run holds when light, lens and pose change: its fixed thresholds on perturbed test photos."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from matplotlib.figure import Figure
+from omegaconf import DictConfig
+
+from anodice import runs
+from anodice.data.datamodule import DiceDataModule
+from anodice.data.perturbations import PERTURBATIONS, Perturbation
+from anodice.errors import AnodiceError
+from anodice.evaluation import _check_same_photos, _device
+from anodice.inference import Batches, load_weights
+from anodice.metrics.report import markdown_table, number
+from anodice.metrics.sweep import Confusion, sweep
+from anodice.models.detector import Detector
+from anodice.thresholds.fitted import Threshold
+
+log = logging.getLogger(__name__)
+
+_COMPARED = 3
+
+
+def load_run(run: Path, root: str | None = None) -> tuple[DictConfig, Detector, DiceDataModule]:
+    """The config of a finished run, its detector with the best weights, on its device, and its data without augmentation.
+
+    Args:
+        root: where the photos are now; None for where they were.
+
+    Raises:
+        AnodiceError: the photos are not those that the run was trained on.
+    """
+    config = runs.read_config(run)
+    if root is not None:
+        config.data.root = root
+    # Nothing is trained here, and an augmentation may take long to make.
+    data: DiceDataModule = instantiate(config.data, augmentation=None)
+    _check_same_photos(run, data)
+    detector: Detector = instantiate(config.model)
+    load_weights(detector, run / runs.BEST)
+    return config, detector.to(_device(config.trainer.accelerator)), data
+
+
+def fixed_thresholds(run: Path) -> dict[str, Threshold]:
+    """Rule name -> threshold, from `threshold.json`: the one that gives the run's verdicts, then normals_only.
+
+    Without normals_only where that could not be fitted.
+
+    Raises:
+        AnodiceError: the run has no thresholds.
+    """
+    path = run / runs.THRESHOLDS
+    if not path.is_file():
+        raise AnodiceError(f"expected {path}, which is missing; make it with python evaluate.py run={run}.")
+    rules = {name: dict(found) for name, found in json.loads(path.read_text()).items() if found["value"] is not None}
+    chosen = {name: found.pop("chosen") for name, found in rules.items()}
+    for found in rules.values():
+        del found["sentence"]  # made anew from the rest
+    wanted = [*(name for name in rules if chosen[name]), *(n for n in rules if n == "normals_only" and not chosen[n])]
+    return {name: Threshold.from_dict(rules[name]) for name in wanted}
+
+
+def measure(
+    detector: Detector,
+    data: DiceDataModule,
+    thresholds: Mapping[str, Threshold],
+    *,
+    names: Iterable[str],
+    severities: Sequence[int],
+    seed: int,
+) -> dict[str, Any]:
+    """The figures of the clean test photos (without copies of training photos) as they are, and under each change.
+
+    Args:
+        names: of `PERTURBATIONS`.
+        severities: 1 to 5.
+        seed: of the perturbations.
+
+    Returns:
+        `images`: normals and anomalies; `thresholds`: rule -> its sentence; `unchanged`: AUROC and, by rule, F1 and
+        counts; `perturbed`: name -> severity -> the same; `mean`: severity -> means over the perturbations. Figures
+        that cannot be had, for want of normal or anomalous photos, are None.
+    """
+    split = data.photos.split
+    indices = [i for i in split.test if i not in split.leaked]
+    labels = np.array([data.photos.records[i].anomalous for i in indices], dtype=bool)
+    detector.eval()
+
+    def figures(perturbation: Perturbation | None, severity: int) -> dict[str, Any]:
+        scores, classes = _score(detector, data, indices, perturbation, severity, seed)
+        return _figures(scores, classes, labels, thresholds)
+
+    unchanged, perturbed = figures(None, 0), {}
+    log.info("unchanged: AUROC %s", number(unchanged["auroc"], 4))
+    for name in names:
+        perturbed[name] = {str(s): figures(PERTURBATIONS[name], s) for s in severities}
+        log.info("%s: AUROC %s", name, ", ".join(number(row["auroc"], 4) for row in perturbed[name].values()))
+    return {
+        "images": {"normals": int((~labels).sum()), "anomalies": int(labels.sum())},
+        "seed": seed,
+        "thresholds": {name: threshold.sentence() for name, threshold in thresholds.items()},
+        "unchanged": unchanged,
+        "perturbed": perturbed,
+        "mean": {str(s): _mean([rows[str(s)] for rows in perturbed.values()]) for s in severities},
+    }
+
+
+@torch.inference_mode()
+def _score(
+    detector: Detector,
+    data: DiceDataModule,
+    indices: list[int],
+    perturbation: Perturbation | None,
+    severity: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N,) float64 and the names (N,) of the classes, empty where the detector tells none apart."""
+    scores, classes = [np.zeros(0)], [np.zeros(0, dtype=str)]
+    for batch in Batches(data, data.evaluation_loader(indices), detector.device):
+        images = batch["image"]
+        if perturbation is not None:
+            images = perturbation(images, severity=severity, indices=batch["index"], seed=seed)
+        scored = detector(images)
+        scores.append(scored.scores.cpu().numpy())
+        names = [""] * len(images) if scored.classes is None else np.array(detector.classes)[scored.classes.cpu().numpy()]
+        classes.append(np.asarray(names))
+    return np.concatenate(scores), np.concatenate(classes)
+
+
+def _figures(
+    scores: np.ndarray, classes: np.ndarray, labels: np.ndarray, thresholds: Mapping[str, Threshold]
+) -> dict[str, Any]:
+    at = {}
+    for name, threshold in thresholds.items():
+        counts = Confusion.from_flags(threshold.flags(scores, classes), labels)
+        at[name] = {"f1": counts.f1, "tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn}
+    return {"auroc": sweep(scores, labels).auroc, "at": at}
+
+
+def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """AUROC and F1 averaged over rows of figures; None where any is."""
+
+    def mean(values: list[float | None]) -> float | None:
+        return None if None in values else float(np.mean(values))
+
+    rules = rows[0]["at"]
+    f1 = {rule: {"f1": mean([row["at"][rule]["f1"] for row in rows])} for rule in rules}
+    return {"auroc": mean([row["auroc"] for row in rows]), "at": f1}
+
+
+def tables(measured: Mapping[str, Any]) -> str:
+    """What `measure` returned, as Markdown: a table of the AUROC, and one of the F1 at each threshold."""
+    images, severities = measured["images"], list(measured["mean"])
+    head = (
+        f"{images['normals']} normal and {images['anomalies']} anomalous test photos, without copies of training "
+        f"photos, perturbed at severity {', '.join(severities)} (seed {measured['seed']})."
+    )
+    parts = [head, "AUROC:", _table(measured, lambda row: number(row["auroc"], 4))]
+    for rule, sentence in measured["thresholds"].items():
+        parts.append(f"F1 (false alarms + misses) at {sentence}:")
+        parts.append(_table(measured, lambda row, rule=rule: _verdicts(row["at"][rule])))
+    units = [
+        f"- {name}: {', '.join(f'{a:g}' for a in PERTURBATIONS[name].amounts)} ({PERTURBATIONS[name].unit})"
+        for name in measured["perturbed"]
+    ]
+    return "\n\n".join([*parts, "Severity 1 to 5 of each:", "\n".join(units)])
+
+
+def _table(measured: Mapping[str, Any], cell: Callable[[Mapping[str, Any]], str]) -> str:
+    rows = [["perturbation", *measured["mean"]], ["none", *[cell(measured["unchanged"])] * len(measured["mean"])]]
+    rows += [[name, *map(cell, found.values())] for name, found in measured["perturbed"].items()]
+    return markdown_table([*rows, ["mean", *map(cell, measured["mean"].values())]])
+
+
+def _verdicts(at: Mapping[str, Any]) -> str:
+    """`0.987 (1 + 0)`; a mean has no counts."""
+    return f"{number(at['f1'])} ({at['fp']} + {at['fn']})" if "fp" in at else number(at["f1"])
+
+
+def compare(measured: Mapping[str, Mapping[str, Any]]) -> str:
+    """Several runs, one row each, as Markdown: their AUROC at severity 3, or the highest measured, and the mean F1.
+
+    Args:
+        measured: name of the run -> what `measure` returned, all with the same perturbations and severities.
+    """
+    first = next(iter(measured.values()))
+    severity = str(_COMPARED) if str(_COMPARED) in first["mean"] else max(first["mean"])
+    heads = ["run", "unchanged", *first["perturbed"], "mean AUROC", "mean F1, own rule", "mean F1, normals_only"]
+    rows = [heads]
+    for name, found in measured.items():
+        mean = found["mean"][severity]
+        aurocs = [found["unchanged"], *(by[severity] for by in found["perturbed"].values()), mean]
+        own = next(iter(found["thresholds"]))
+        f1 = [mean["at"].get(rule, {"f1": None})["f1"] for rule in (own, "normals_only")]
+        rows.append([name, *(number(row["auroc"], 4) for row in aurocs), *map(number, f1)])
+    return f"AUROC at severity {severity}:\n\n{markdown_table(rows)}"
+
+
+def curves(measured: Mapping[str, Any], *, title: str) -> Figure:
+    """AUROC and the F1 at each threshold over the severity, 0 for the unchanged photos; a line per perturbation."""
+    rules = list(measured["thresholds"])
+    figure = Figure(figsize=(4.2 * (1 + len(rules)) + 1.4, 3.8), layout="constrained")
+    axes = figure.subplots(1, 1 + len(rules), squeeze=False)[0]
+    severities = [0, *map(int, measured["mean"])]
+    for k, (name, found) in enumerate(measured["perturbed"].items()):
+        rows = [measured["unchanged"], *found.values()]
+        style = {"marker": "osD^vPX*<"[k % 9], "markersize": 4, "linewidth": 1.2, "label": name}
+        lines = [[row["auroc"] for row in rows], *([row["at"][rule]["f1"] for row in rows] for rule in rules)]
+        for axis, line in zip(axes, lines, strict=True):
+            axis.plot(severities, [np.nan if value is None else value for value in line], **style)
+    for axis, what in zip(axes, ["AUROC", *(f"F1 at {rule}" for rule in rules)], strict=True):
+        axis.set(xlabel="severity", xticks=severities, title=what)
+        axis.grid(alpha=0.3)
+    figure.suptitle(title)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    return figure

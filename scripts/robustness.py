@@ -1,0 +1,85 @@
+"""Measure how finished runs hold under changed light, lens and pose: `python scripts/robustness.py run=latest`.
+
+Tables, figures and a picture are written to `robustness/` in each run folder; several runs end in one more table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from anodice import runs
+from anodice.data.perturbations import PERTURBATIONS, SEVERITIES
+from anodice.errors import AnodiceError, unknown
+from anodice.reports import save_figures
+from anodice.robustness import compare, curves, fixed_thresholds, load_run, measure, tables
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    names, severities = _names(options.only), _severities(options.severities)
+    if options.seed < 0:
+        raise AnodiceError(f"expected --seed of at least 0, got {options.seed}.")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    wanted = [reference.removeprefix("run=") for reference in options.run]
+    found = [run for reference in wanted for run in runs.find_runs(reference, Path(options.log_dir), need=runs.BEST)]
+    measured = {}
+    for run in dict.fromkeys(found):
+        config, detector, data = load_run(run, options.root)
+        thresholds = fixed_thresholds(run)
+        result = measure(detector, data, thresholds, names=names, severities=severities, seed=options.seed)
+        title = f"{config.name.model} on {config.name.data}, seed {config.seed}"
+        text = tables(result)
+        folder = run / "robustness"
+        folder.mkdir(exist_ok=True)
+        runs.write_json(folder / "robustness.json", result)
+        (folder / "robustness.md").write_text(f"# {title}\n\n{text}\n")
+        save_figures(folder, {"robustness": curves(result, title=title)})
+        measured[str(runs.readable(run))] = result
+        print(f"\n{title}\n\n{text}\n\nwritten to {runs.readable(folder)}\n")
+    if len(measured) > 1:
+        text = compare(measured)
+        print(text)
+        if options.output is not None:
+            options.output.write_text(f"{text}\n")
+
+
+def _names(chosen: str | None) -> list[str]:
+    names = list(PERTURBATIONS) if chosen is None else chosen.split(",")
+    for name in names:
+        if name not in PERTURBATIONS:
+            raise unknown("perturbation", name, PERTURBATIONS)
+    return names
+
+
+def _severities(chosen: str) -> list[int]:
+    words = chosen.split(",")
+    known = [str(severity) for severity in SEVERITIES]
+    if not set(words) <= set(known):
+        raise AnodiceError(f"expected --severities out of {','.join(known)}, got {chosen}.")
+    return sorted({int(word) for word in words})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "run", nargs="+", metavar="run=RUN", help="run folders, folders of runs, names under the logs, or latest"
+    )
+    parser.add_argument("--severities", default=",".join(map(str, SEVERITIES)), help="(%(default)s)")
+    parser.add_argument("--only", metavar="NAMES", help=f"separated by commas; all: {', '.join(PERTURBATIONS)}")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the perturbations (%(default)s)")
+    parser.add_argument("--root", help="where the photos are now; default: where the run found them")
+    parser.add_argument("--log-dir", default="logs", help="where the runs are (%(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the table of several runs to FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AnodiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
