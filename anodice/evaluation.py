@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
@@ -14,18 +18,19 @@ from anodice import runs
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
 from anodice.inference import load_weights, score_records
-from anodice.metrics.report import runs_table
+from anodice.metrics.compare import Comparison, compare
+from anodice.metrics.report import comparisons_table, markdown_table, runs_table
 from anodice.models.detector import Detector
 from anodice.reports import TIMES, about, summary, write_results
-from anodice.scores import ScoreTable, read_scores, score_table
-from anodice.thresholds.rules import Rule
+from anodice.scores import ScoreTable, read_scores, same_images, score_table
+from anodice.thresholds.rules import Oracle, Rule
 from anodice.verdicts import Fitted, evaluate, fit_thresholds
 
 log = logging.getLogger(__name__)
 
 
 def evaluate_runs(config: DictConfig) -> None:
-    """Evaluate one run, or several in one table.
+    """Evaluate one run, or several in one table and pair by pair.
 
     Without `threshold` the images are scored anew with the run's best checkpoint and the results replace those in the
     run folder, which they equal. With it, the rule is fitted on the saved scores, and what comes out is written to
@@ -33,24 +38,84 @@ def evaluate_runs(config: DictConfig) -> None:
     """
     references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
     rule = None if config.get("threshold") is None else instantiate(config.threshold)
+    if isinstance(rule, Oracle):
+        rule.check(0, 0)
     need = runs.BEST if rule is None else runs.METRICS
     log_dir = Path(config.paths.log_dir)
     found = [run for reference in references for run in runs.find_runs(str(reference), log_dir, need=need)]
-    metrics = {}
+    evaluated = {}
     names_differ = len({run.name for run in found}) == len(found)
     for run in found:
-        results, fitted = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)
-        metrics[run.name if names_differ else str(runs.readable(run))] = results
+        done = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)
+        evaluated[run.name if names_differ else str(runs.readable(run))] = done
         if len(found) == 1:
-            log.info("\n%s", summary(results, fitted))
+            log.info("\n%s", summary(done.metrics, done.fitted))
     if len(found) > 1:
-        log.info("\n%s\n\nclean test images, each at its run's own threshold", runs_table(metrics))
+        log.info(
+            "\n%s\n\nclean test images, each at its run's own threshold",
+            runs_table({name: done.metrics for name, done in evaluated.items()}),
+        )
+        log.info("\n%s", _compared(evaluated))
 
 
-def _score_again(run: Path, root: str | None) -> tuple[dict, Fitted]:
+class _Evaluated(NamedTuple):
+    metrics: dict[str, Any]
+    fitted: Fitted
+    table: ScoreTable
+
+
+_LISTED = 10
+"""How many images are named on which two runs differ."""
+
+
+def _compared(evaluated: Mapping[str, _Evaluated]) -> str:
+    """Each pair of runs with the same test images against each other, in words and a table."""
+    found: dict[tuple[str, str], Comparison] = {}
+    others, differing = [], []
+    for names in combinations(evaluated, 2):
+        first, second = (evaluated[name] for name in names)
+        tables = same_images(first.table, second.table)
+        if tables is None:
+            others.append(f"{names[0]} and {names[1]} were tested on different images, so they are not compared.")
+            continue
+        flags = [e.fitted.chosen.flags(t.score, t.predicted) for e, t in zip((first, second), tables, strict=True)]
+        # A group is a piece of evidence in both runs: that of the first serves, the images are the same.
+        found[names] = compare(
+            [t.score for t in tables], flags, tables[0].label, tables[0].group.tolist(), seed=first.metrics["seed"]
+        )
+        differing.append(_differing(names, tables, flags, found[names]))
+    if not found:
+        return "\n".join(others)
+    words = (
+        "Pairs of runs on the same clean test images: the first's figures minus the second's, with paired 95 % "
+        "intervals (one that holds 0 tells no difference); how many images only one of them judges right, each at its "
+        "own threshold; and how often two equally good runs would differ so unevenly (p, exact McNemar test)."
+    )
+    lists = differing if len(found) <= 3 else ["Evaluate two runs alone to see the images on which they differ."]
+    return "\n\n".join([words, comparisons_table(found), *lists, *others])
+
+
+def _differing(
+    names: tuple[str, str], tables: tuple[ScoreTable, ScoreTable], flags: list[np.ndarray], found: Comparison
+) -> str:
+    """The images on which two runs differ, with the score and the verdict of each."""
+    if not found.differing:
+        return f"{names[0]} and {names[1]} give the same verdict on each of the {found.images} images."
+    rows = [["image", "in truth", *names]]
+    words = ("normal", "anomalous")
+    for k in found.differing[:_LISTED]:
+        said = [f"{words[int(f[k])]} ({t.score[k]:.4g})" for f, t in zip(flags, tables, strict=True)]
+        rows.append([str(tables[0].path[k]), words[int(tables[0].label[k])], *said])
+    count = len(found.differing)
+    title = f"{names[0]} and {names[1]} differ on {count} of {found.images} images"
+    return f"{title}{f', the first {_LISTED} of which are' if count > _LISTED else ''}:\n\n{markdown_table(rows)}"
+
+
+def _score_again(run: Path, root: str | None) -> _Evaluated:
     config = runs.read_config(run)
     if root is not None:
         config.data.root = root
+    config.data.augmentation = None  # an evaluation never sees it
     data: DiceDataModule = instantiate(config.data)
     _check_same_photos(run, data)
     detector: Detector = instantiate(config.model)
@@ -63,18 +128,18 @@ def _score_again(run: Path, root: str | None) -> tuple[dict, Fitted]:
     return _write(run, head, run, table, instantiate(config.threshold))
 
 
-def _threshold_again(run: Path, rule: Rule) -> tuple[dict, Fitted]:
+def _threshold_again(run: Path, rule: Rule) -> _Evaluated:
     folder = run / "evaluations" / rule.name
     folder.mkdir(parents=True, exist_ok=True)
     return _write(run, json.loads((run / runs.METRICS).read_text()), folder, read_scores(run / runs.SCORES), rule)
 
 
-def _write(run: Path, head: dict, folder: Path, table: ScoreTable, rule: Rule) -> tuple[dict, Fitted]:
+def _write(run: Path, head: dict, folder: Path, table: ScoreTable, rule: Rule) -> _Evaluated:
     """Evaluate the table and write the results, with what is known of the training at their head, into the folder."""
     fitted = fit_thresholds(table, rule, json.loads((run / runs.SPLIT).read_text())["digest"])
     metrics = {**head, **evaluate(table, fitted, seed=head["seed"])}
     write_results(folder, metrics, table, fitted)
-    return metrics, fitted
+    return _Evaluated(metrics, fitted, table)
 
 
 def _check_same_photos(run: Path, data: DiceDataModule) -> None:

@@ -35,24 +35,31 @@ def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitt
     runs.write_json(folder / runs.THRESHOLDS, fitted.as_dict())
     write_scores(folder / runs.SCORES, table, fitted.chosen)
     runs.write_json(folder / runs.METRICS, metrics)
-    title = f"# {metrics['model']} on {metrics['data']}"
-    (folder / runs.REPORT).write_text(f"{title}\n\n{summary(metrics, fitted)}\n\n{report.details(metrics)}\n")
+    (folder / runs.REPORT).write_text(f"{summary(metrics, fitted)}\n\n{report.details(metrics)}\n")
 
 
 def summary(metrics: dict[str, Any], fitted: Fitted) -> str:
-    """What a training or an evaluation tells people: how it was trained, the tables, where the threshold comes from."""
+    """What a training or an evaluation tells people: what was trained and tested, the result, warnings, the tables."""
     seconds, speed = metrics["fit_seconds"], metrics["fit_images_per_second"]
     trained = "not timed" if seconds is None else f"{seconds:.0f} s of training"
     trained += "" if speed is None else f" at {speed:.0f} images/s"
-    what = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}"
-    head = f"{what}: {metrics['parameters']:,} parameters, {trained}."
-    notes = [
-        f"* the run's own threshold. {fitted.chosen.sentence()}.",
-        "An image is anomalous when its score is at least the threshold. The oracle's threshold is the best one in "
-        "hindsight on the test images themselves: an upper bound, never a result.",
+    oracle = ", ORACLE threshold" if metrics["threshold"] == "oracle" else ""
+    opening = [
+        f"- Trained: {metrics['model']} with {metrics['parameters']:,} parameters on {metrics['data']}, seed "
+        f"{metrics['seed']}, {trained}.",
+        f"- Tested: {report.about_test(metrics)}",
+        f"- Result: **{report.headline(metrics)}**",
+        f"- Threshold: {fitted.chosen.sentence()}.",
+        *(f"- **WARNING**: {warning}" for warning in metrics["warnings"]),
     ]
-    notes += [f"n/a: {reason}" for reason in report.reasons(metrics)]
-    return "\n\n".join([head, report.table(metrics), *notes])
+    return "\n\n".join(
+        [
+            f"# {metrics['model']} on {metrics['data']}{oracle}",
+            "\n".join(opening),
+            report.table(metrics),
+            f"## How to read this\n\n{report.legend(metrics)}",
+        ]
+    )
 
 
 def score_figures(table: ScoreTable, fitted: Fitted) -> dict[str, Figure]:

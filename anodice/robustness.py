@@ -10,44 +10,51 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from matplotlib.figure import Figure
-from omegaconf import DictConfig
 
 from anodice import runs
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.perturbations import PERTURBATIONS, Perturbation
 from anodice.errors import AnodiceError
-from anodice.evaluation import _check_same_photos, _device
-from anodice.inference import Batches, load_weights
+from anodice.inference import Batches, load_run
 from anodice.metrics.report import markdown_table, number
 from anodice.metrics.sweep import Confusion, sweep
 from anodice.models.detector import Detector
+from anodice.reports import save_figures
 from anodice.thresholds.fitted import Threshold
 
 log = logging.getLogger(__name__)
 
+FOLDER = "robustness"
+
 _COMPARED = 3
 
 
-def load_run(run: Path, root: str | None = None) -> tuple[DictConfig, Detector, DiceDataModule]:
-    """The config of a finished run, its detector with the best weights, on its device, and its data without augmentation.
+def robustness(
+    run: Path, *, root: str | None, names: Sequence[str], severities: Sequence[int], seed: int
+) -> dict[str, Any]:
+    """Measure a finished run; tables, figures and a picture are written to `robustness/` in its folder.
 
     Args:
-        root: where the photos are now; None for where they were.
+        root: where the photos are now; None where the run found them.
+        names, severities, seed: see `measure`.
+
+    Returns:
+        what `measure` returns.
 
     Raises:
-        AnodiceError: the photos are not those that the run was trained on.
+        AnodiceError: the photos are not those of the run, or it has no thresholds.
     """
+    thresholds = fixed_thresholds(run)
+    measured = measure(*load_run(run, root), thresholds, names=names, severities=severities, seed=seed)
     config = runs.read_config(run)
-    if root is not None:
-        config.data.root = root
-    # Nothing is trained here, and an augmentation may take long to make.
-    data: DiceDataModule = instantiate(config.data, augmentation=None)
-    _check_same_photos(run, data)
-    detector: Detector = instantiate(config.model)
-    load_weights(detector, run / runs.BEST)
-    return config, detector.to(_device(config.trainer.accelerator)), data
+    title = f"{config.name.model} on {config.name.data}, seed {config.seed}"
+    folder = run / FOLDER
+    folder.mkdir(exist_ok=True)
+    runs.write_json(folder / f"{FOLDER}.json", measured)
+    (folder / f"{FOLDER}.md").write_text(f"# {title}\n\n{tables(measured)}\n")
+    save_figures(folder, {FOLDER: curves(measured, title=title)})
+    return measured
 
 
 def fixed_thresholds(run: Path) -> dict[str, Threshold]:
@@ -131,8 +138,9 @@ def _score(
             images = perturbation(images, severity=severity, indices=batch["index"], seed=seed)
         scored = detector(images)
         scores.append(scored.scores.cpu().numpy())
-        names = [""] * len(images) if scored.classes is None else np.array(detector.classes)[scored.classes.cpu().numpy()]
-        classes.append(np.asarray(names))
+        names = np.array([""] if scored.classes is None else detector.classes)
+        numbers = np.zeros(len(images), dtype=int) if scored.classes is None else scored.classes.cpu().numpy()
+        classes.append(names[numbers])
     return np.concatenate(scores), np.concatenate(classes)
 
 

@@ -14,7 +14,10 @@ from anodice.data.split import Split
 from anodice.errors import AnodiceError
 from anodice.thresholds.fitted import Threshold
 
-COLUMNS = ("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content", "predicted")
+COLUMNS = (
+    *("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content", "predicted"),
+    "group",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class ScoreTable:
         leaked: true for a test image whose pixels also occur in the training folder.
         content: pixel hash; copies share it.
         predicted: the class that the detector takes the image for; empty where it tells no classes apart.
+        group: the piece of evidence that the image belongs to; copies, near copies and frames of a burst share it.
     """
 
     path: np.ndarray
@@ -44,6 +48,7 @@ class ScoreTable:
     leaked: np.ndarray
     content: np.ndarray
     predicted: np.ndarray
+    group: np.ndarray
 
     def __len__(self) -> int:
         return len(self.path)
@@ -71,8 +76,15 @@ Scorer = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
 """Indices of records (N,) -> scores (N,) float64, and the names (N,) of the classes they are taken for, or empty."""
 
 
-def score_table(records: Sequence[Record], split: Split, score: Scorer) -> ScoreTable:
-    """Score the validation and test images."""
+def score_table(
+    records: Sequence[Record], split: Split, score: Scorer, *, groups: Sequence[object] | None = None
+) -> ScoreTable:
+    """Score the validation and test images.
+
+    Args:
+        groups: one per record, the same for copies, near copies and frames of a burst; without them only exact copies
+            are taken together.
+    """
     chosen = [records[i] for i in (*split.validation, *split.test)]
     scores, predicted = (
         np.concatenate(column) for column in zip(score(split.validation), score(split.test), strict=True)
@@ -88,6 +100,11 @@ def score_table(records: Sequence[Record], split: Split, score: Scorer) -> Score
         leaked=np.array([False] * len(split.validation) + [i in split.leaked for i in split.test], dtype=bool),
         content=np.array([r.content for r in chosen]),
         predicted=predicted,
+        group=np.array(
+            [r.content for r in chosen]
+            if groups is None
+            else [str(groups[i]) for i in (*split.validation, *split.test)]
+        ),
     )
 
 
@@ -111,6 +128,7 @@ def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
                     int(table.leaked[k]),
                     table.content[k],
                     table.predicted[k],
+                    table.group[k],
                 ]
             )
 
@@ -123,7 +141,7 @@ def read_scores(path: Path) -> ScoreTable:
     """
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
-        missing = sorted(set(COLUMNS) - set(reader.fieldnames or []))
+        missing = sorted(set(COLUMNS) - {"group"} - set(reader.fieldnames or []))
         if missing:
             raise AnodiceError(f"expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} is missing.")
         rows = list(reader)
@@ -138,4 +156,23 @@ def read_scores(path: Path) -> ScoreTable:
         leaked=np.array([r["leaked"] == "1" for r in rows], dtype=bool),
         content=np.array([r["content"] for r in rows]),
         predicted=np.array([r["predicted"] for r in rows]),
+        group=np.array([r.get("group") or r["content"] for r in rows]),  # runs of before have contents alone
     )
+
+
+def same_images(first: ScoreTable, second: ScoreTable) -> tuple[ScoreTable, ScoreTable] | None:
+    """The clean test rows of two runs, those that are clean in both, image by image in the same order.
+
+    Images are known by their pixels, so photos that were moved or renamed are still the same.
+
+    Returns:
+        None where the runs were not tested on the same images, or call one of them differently.
+    """
+    sides = [
+        table.published.where(np.lexsort((table.published.path, table.published.content))) for table in (first, second)
+    ]
+    one, other = sides
+    if not (np.array_equal(one.content, other.content) and np.array_equal(one.label, other.label)):
+        return None
+    clean = ~(one.leaked | other.leaked)
+    return one.where(clean), other.where(clean)

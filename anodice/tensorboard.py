@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
-import torch
 from matplotlib.figure import Figure
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from anodice.configs import flatten
-from anodice.data.datamodule import DiceDataModule
-from anodice.figures.panels import panels
-from anodice.inference import Batches
 from anodice.models.detector import Detector
+from anodice.pictures import sample_panels
 
 
 class RunFolderLogger(TensorBoardLogger):
@@ -66,41 +61,6 @@ class Panels(Callback):
             writer.add_figure(f"validation/{name}", figure, global_step=trainer.global_step)
 
 
-@torch.inference_mode()
-def sample_panels(detector: Detector, data: DiceDataModule, *, of_each: int) -> dict[str, Figure]:
-    """Panels of normal and of anomalous validation photos, evenly spread over the split: the same at every call.
-
-    One colour scale for all, from the 0.1 % to the 99.9 % quantile of the normal maps, doubled upwards: scaled one by
-    one, a normal image would glow as brightly as an anomalous one.
-    """
-    detector.eval()
-    groups = {"panels_normal": _spread(data, False, of_each), "panels_anomalous": _spread(data, True, of_each)}
-    seen = {}
-    for name, indices in groups.items():
-        if indices:
-            loader = data.evaluation_loader(indices)
-            images = torch.cat([batch["image"] for batch in Batches(data, loader, detector.device)])
-            seen[name] = (images, *detector(images)[:2])
-    low, high = np.quantile(_array(seen["panels_normal"][1]), [0.001, 0.999])
-    scale = (float(low), float(high + (high - low)))
-    reconstruct = getattr(detector, "reconstruct", None)
-    figures = {}
-    for name, (images, maps, scores) in seen.items():
-        records = [data.photos.records[i] for i in groups[name]]
-        captions = [f"{r.class_name}  {s:.3g}" for r, s in zip(records, scores.tolist(), strict=True)]
-        reconstructions = None if reconstruct is None else _array(reconstruct(images))
-        figures[name] = panels(_array(images), reconstructions, _array(maps), captions, scale=scale)
-    return figures
-
-
-def _spread(data: DiceDataModule, anomalous: bool, count: int) -> list[int]:
-    """Indices of `count` validation records, evenly spread over the normals (which are in class order) or anomalies."""
-    records = data.photos.records
-    there = [i for i in data.photos.split.validation if records[i].anomalous == anomalous]
-    places = np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int)
-    return [there[k] for k in places]
-
-
 def write_final(
     trainer: pl.Trainer, told: Mapping[str, Any], metrics: dict[str, Any], figures: Mapping[str, Figure]
 ) -> None:
@@ -144,7 +104,3 @@ def _final_numbers(metrics: dict[str, Any]) -> dict[str, float]:
     found = {name: row[name] for name in ("f1", "precision", "recall")}  # the first is shown without a click
     found |= {"auroc": clean["auroc"], "average_precision": clean["average_precision"]}
     return {f"test/{name}": float(value) for name, value in found.items() if value is not None}
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return values.float().cpu().numpy()

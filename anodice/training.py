@@ -22,9 +22,10 @@ from anodice.data.split import write_split
 from anodice.errors import AnodiceError
 from anodice.inference import calibrate, load_weights, score_records
 from anodice.models.detector import Detector
+from anodice.pictures import error_gallery, sample_panels
 from anodice.reports import TIMES, about, save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
-from anodice.tensorboard import hyper_parameters, sample_panels, write_final
+from anodice.tensorboard import hyper_parameters, write_final
 from anodice.thresholds.rules import Rule
 from anodice.verdicts import evaluate, fit_thresholds
 
@@ -56,7 +57,11 @@ def train(config: DictConfig) -> float | None:
         **evaluate(table, fitted, seed=config.seed),
     }
     write_results(run, metrics, table, fitted)
-    figures = {**sample_panels(detector, data, of_each=4), **score_figures(table, fitted)}
+    figures = {
+        **sample_panels(detector, data, of_each=4),
+        **error_gallery(detector, data, table, fitted.chosen),
+        **score_figures(table, fitted),
+    }
     save_figures(run / runs.FIGURES, figures)
     told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
     write_final(trainer, told, metrics, figures)

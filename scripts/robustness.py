@@ -14,8 +14,9 @@ from pathlib import Path
 from anodice import runs
 from anodice.data.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
-from anodice.reports import save_figures
-from anodice.robustness import compare, curves, fixed_thresholds, load_run, measure, tables
+from anodice.robustness import FOLDER, compare, robustness, tables
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,22 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.seed < 0:
         raise AnodiceError(f"expected --seed of at least 0, got {options.seed}.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    runs.register_resolvers()
     wanted = [reference.removeprefix("run=") for reference in options.run]
-    found = [run for reference in wanted for run in runs.find_runs(reference, Path(options.log_dir), need=runs.BEST)]
+    found = [run for reference in wanted for run in runs.find_runs(reference, options.log_dir, need=runs.BEST)]
     measured = {}
     for run in dict.fromkeys(found):
-        config, detector, data = load_run(run, options.root)
-        thresholds = fixed_thresholds(run)
-        result = measure(detector, data, thresholds, names=names, severities=severities, seed=options.seed)
-        title = f"{config.name.model} on {config.name.data}, seed {config.seed}"
-        text = tables(result)
-        folder = run / "robustness"
-        folder.mkdir(exist_ok=True)
-        runs.write_json(folder / "robustness.json", result)
-        (folder / "robustness.md").write_text(f"# {title}\n\n{text}\n")
-        save_figures(folder, {"robustness": curves(result, title=title)})
+        log.info("%s", runs.readable(run))
+        result = robustness(run, root=options.root, names=names, severities=severities, seed=options.seed)
         measured[str(runs.readable(run))] = result
-        print(f"\n{title}\n\n{text}\n\nwritten to {runs.readable(folder)}\n")
+        print(f"\n{tables(result)}\n\nwritten to {runs.readable(run / FOLDER)}\n", flush=True)
     if len(measured) > 1:
         text = compare(measured)
         print(text)
@@ -71,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--severities", default=",".join(map(str, SEVERITIES)), help="(%(default)s)")
     parser.add_argument("--only", metavar="NAMES", help=f"separated by commas; all: {', '.join(PERTURBATIONS)}")
     parser.add_argument("--seed", type=int, default=0, help="seed of the perturbations (%(default)s)")
-    parser.add_argument("--root", help="where the photos are now; default: where the run found them")
-    parser.add_argument("--log-dir", default="logs", help="where the runs are (%(default)s)")
+    parser.add_argument("--root", help="where the photos are now, if they have moved since the training")
+    parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where the runs are (%(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the table of several runs to FILE")
     return parser
 

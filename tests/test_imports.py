@@ -16,8 +16,8 @@ LAYERS = (
     {"errors"},
     {"data", "scoring", "thresholds", "metrics"},
     {"models", "figures"},
-    {"configs", "runs", "scores", "inference", "tensorboard", "callbacks", "verdicts", "reports"},
-    {"training", "evaluation", "command_line"},
+    {"configs", "runs", "scores", "inference", "pixels", "pictures", "tensorboard", "callbacks", "verdicts", "reports"},
+    {"training", "evaluation", "detection_limit", "robustness", "command_line"},
 )
 """The parts of the package, lowest first."""
 

@@ -7,8 +7,8 @@ import pytest
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import sweep
-from anodice.scores import ScoreTable, read_scores, write_scores
-from anodice.thresholds.rules import F1Max, Manual, NormalsOnly, PerClass, RecallAt
+from anodice.scores import COLUMNS, ScoreTable, read_scores, same_images, write_scores
+from anodice.thresholds.rules import F1Max, Manual, NormalsOnly, Oracle, PerClass, PrecisionAt, RecallAt
 from anodice.verdicts import evaluate, fit_thresholds
 
 _PROVENANCE = {"fitted_on": "validation", "split_digest": "abcd"}
@@ -34,6 +34,7 @@ def made_up(
         leaked=(split == "test") & (first < leaked),
         content=np.array([f"hash_{k}" for k in range(count)]),
         predicted=np.full(count, predicted, dtype="U2"),
+        group=np.array([f"hash_{k}" for k in range(count)]),
     )
 
 
@@ -131,7 +132,19 @@ def test_scores_are_read_back_to_the_last_digit(tmp_path):
     table = made_up()
     write_scores(tmp_path / "scores.csv", table, fit_thresholds(table, F1Max(), "abcd").chosen)
     again = read_scores(tmp_path / "scores.csv")
-    for name in ("path", "split", "class_name", "face", "session", "label", "score", "leaked", "content", "predicted"):
+    for name in (
+        "path",
+        "split",
+        "class_name",
+        "face",
+        "session",
+        "label",
+        "score",
+        "leaked",
+        "content",
+        "predicted",
+        "group",
+    ):
         assert (getattr(again, name) == getattr(table, name)).all(), name
 
 
@@ -181,3 +194,95 @@ def test_a_class_with_too_few_images_shares_the_pooled_threshold():
 def test_a_threshold_per_class_needs_classes():
     with pytest.raises(AnodiceError, match="use model=ae_classifier or model=template"):
         fit_thresholds(made_up(), PerClass(F1Max()), "abcd")
+
+
+def test_a_chosen_oracle_is_fitted_on_test_and_warned_of():
+    table = made_up()
+    fitted = fit_thresholds(table, Oracle(allowed=True), "abcd")
+    assert (fitted.chosen.rule, fitted.chosen.fitted_on) == ("oracle", "test")
+    found = evaluate(table, fitted, seed=0)
+    assert found["threshold"] == "oracle"
+    assert any("ORACLE" in warning for warning in found["warnings"])
+    for part in found["test"].values():
+        assert part["at"]["oracle"]["threshold"] == fitted.chosen.value
+        assert part["at"]["oracle"]["fitted_on"] == "test"
+
+
+def test_leaks_few_anomalies_and_sessions_are_warned_of():
+    table = made_up(leaked=10)
+    table.session[table.label] = "another day"
+    leaks, few, sessions = evaluated(table)["warnings"]
+    assert leaks.startswith("10 of 80 test images are copies of training images")
+    assert "only 20 anomalous images" in few
+    assert sessions.startswith("20 of 20 anomalous test images come from shooting sessions without any normal one")
+    assert evaluated(made_up(100, 40, leaked=0))["warnings"] == []
+
+
+def test_a_tail_that_does_not_fit_is_warned_of(caplog):
+    table = made_up(600, 40, leaked=0)
+    normal = ~table.label
+    table.score[normal] = np.where(np.abs(table.score[normal]) > 1.6, 5.0, table.score[normal])
+    fitted = fit_thresholds(table, NormalsOnly(), "abcd")
+    (warning,) = evaluate(table, fitted, seed=0)["warnings"]
+    assert "does not fit them" in warning
+    assert "use threshold=normal_quantile" in warning
+    assert warning in caplog.text
+
+
+def test_a_precision_out_of_reach_is_warned_of():
+    table = made_up(100, 40, leaked=0)
+    table.score[np.flatnonzero((table.split == "validation") & ~table.label)[0]] = 100
+    warnings = evaluated(table, PrecisionAt(1.0))["warnings"]
+    assert any("no threshold reaches a precision of 1 on validation" in warning for warning in warnings)
+
+
+def test_groups_widen_the_intervals():
+    table = made_up()
+    alone = evaluated(table)["test"]["published"]["at"]["f1_max"]
+    table.group[:] = [f"burst {k // 5}" for k in range(len(table))]
+    bursts = evaluated(table)["test"]["published"]["at"]["f1_max"]
+    assert bursts["f1"] == alone["f1"]
+    for name in ("f1", "recall", "false_alarm_rate"):
+        assert bursts[f"{name}_high"] - bursts[f"{name}_low"] > alone[f"{name}_high"] - alone[f"{name}_low"]
+
+
+def test_pooled_and_mean_false_alarm_rates_have_their_own_names():
+    table = made_up()
+    few = np.flatnonzero((table.split == "test") & ~table.label)[:6]
+    table.class_name[few] = "04"
+    table.score[few] = 100
+    row = evaluated(table)["test"]["published"]["at"]["f1_max"]
+    others = row["fp"] - 6
+    assert row["false_alarm_rate"] == pytest.approx((6 + others) / 60)
+    assert row["mean_class_false_alarm_rate"] == pytest.approx((1 + others / 54) / 2)
+    assert row["false_alarm_rate_low"] < row["false_alarm_rate"] < row["false_alarm_rate_high"]
+
+
+def test_trivial_baselines_need_no_detector():
+    part = evaluated(made_up())["test"]["published"]
+    assert part["prevalence"] == 0.25
+    assert part["baselines"]["random"] == {"f1": 0.25, "precision": 0.25, "recall": 0.25}
+    nothing = part["baselines"]["flag_nothing"]
+    assert (nothing["precision"], nothing["recall"], nothing["fn"]) == (None, 0.0, 20)
+
+
+def test_scores_of_before_the_groups_are_read(tmp_path):
+    table = made_up()
+    write_scores(tmp_path / "scores.csv", table, fit_thresholds(table, F1Max(), "abcd").chosen)
+    lines = (tmp_path / "scores.csv").read_text().splitlines()
+    assert lines[0].split(",") == list(COLUMNS)
+    (tmp_path / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    again = read_scores(tmp_path / "scores.csv")
+    assert (again.group == table.content).all()
+
+
+def test_runs_are_paired_by_their_pixels():
+    first, second = made_up(leaked=10), made_up(leaked=0)
+    order = np.random.default_rng(0).permutation(len(second))
+    second = second.where(order)
+    second.path[:] = [f"moved/{p}" for p in second.path]
+    one, other = same_images(first, second)
+    assert len(one) == 70  # without what is a copy for either
+    assert (one.content == other.content).all()
+    assert (one.score == other.score).all()
+    assert same_images(first, second.where(second.content != second.published.content[0])) is None

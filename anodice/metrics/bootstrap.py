@@ -1,4 +1,4 @@
-"""Intervals of F1, precision, recall, AUROC and average precision that resample groups, not images."""
+"""Intervals of the figures of one detector that resample groups, not images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
+from scipy.stats import beta, norm
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import binary, scored
@@ -32,6 +33,28 @@ class Intervals:
     recall: Interval | None
     auroc: Interval | None
     average_precision: Interval | None
+    false_positive_rate_at_95_recall: Interval | None
+
+
+def rate_interval(hits: ArrayLike, groups: Iterable[Hashable], *, level: float = 0.95) -> Interval | None:
+    """Jeffreys' interval of the rate of hits (N,) 0/1, for as many images as the groups (N,) are worth (Kish 1965).
+
+    As is usual for it, the end beyond which nothing was seen is 0 or 1 (Brown, Cai & DasGupta 2001). Without images
+    None.
+
+    >>> low, high = rate_interval([0] * 29 + [1], range(30))
+    >>> round(low, 3), round(high, 3)
+    (0.004, 0.145)
+    >>> rate_interval([], []) is None
+    True
+    """
+    found = binary(hits, "hits")
+    if found.size == 0:
+        return None
+    sizes = np.bincount(numbered(groups))
+    hit, missed = np.array([found.sum(), (~found).sum()]) * found.size / (sizes**2).sum()
+    low, high = beta.ppf([0.5 - level / 2, 0.5 + level / 2], hit + 0.5, missed + 0.5)
+    return Interval(0.0 if hit == 0 else float(low), 1.0 if missed == 0 else float(high))
 
 
 def bootstrap(
@@ -56,15 +79,18 @@ def bootstrap(
     Beta(fp + 1/2, tn + 1/2), Jeffreys' posterior; the percentiles are stretched to hold the observed figure, as is
     usual for it (Brown, Cai & DasGupta 2001, section 4.3).
 
-    For auroc and average_precision the percentiles are reflected about the figure on the logit scale (the basic
-    interval, Davison & Hinkley 1997, section 5.2); unreflected they lie too high. Perfectly parted classes take their
-    low end from the two added groups instead, the wrong ones ranked worst of all: cautious, and wider than just short
-    of perfect.
+    For auroc and average_precision the interval is the normal one on the logit scale, its bias taken off (Davison &
+    Hinkley 1997, section 5.2), and a twelfth wider, as simulations ask for; plain percentiles lie too high. Perfectly
+    parted classes take their low end from the two added groups instead, the wrong ones ranked worst of all: cautious,
+    and wider than just short of perfect.
 
-    Measured on 1000 drawn sets of 52 anomalies and 330 normals with Gaussian scores, at 95 %: f1 holds a truth of 0.79
-    in 94 %, of 0.89 in 94 %, of 0.97 in 95 % (a plain bootstrap: 82 %); average_precision between 0.66 and 0.998 in 89
-    to 95 %; auroc between 0.9 and 0.9995 in 91 to 94 %, and in as few as 83 % where the anomalies spread twice as wide
-    as the normals. With bursts of five near copies f1 holds it in 95 %; with every image as its own group in 67 %.
+    Measured at 95 % on 500 drawn sets of 75 anomalies and 280 normals in each of seven shapes (normal scores
+    overlapping, apart and nearly parted; wide anomalies; lognormal scores; tails of Student's t with 3 degrees of
+    freedom; a share of anomalies that look normal): the interval holds the truth of f1 in 93 to 95 %, of precision in
+    94 to 96 %, of recall in 93 to 95 %, of auroc in 94 to 97 % (lognormal: 92 %), of average_precision in 95 to 96 %
+    (Student's t: 92 %, its rare normals far out are seldom among 280), of the false-positive rate at 95 % recall in
+    92 to 98 %. One standard deviation of such a count is 1 %. With bursts of five near copies f1 holds the truth in
+    95 %; with every image as its own group in 67 %.
 
     Args:
         scores: (N,) finite, higher = more anomalous.
@@ -85,7 +111,7 @@ def bootstrap(
     True
     """
     values, truth = scored(scores, labels)
-    verdicts, group = binary(flags, "verdicts"), _numbered(groups)
+    verdicts, group = binary(flags, "verdicts"), numbered(groups)
     if verdicts.shape != truth.shape or group.shape != truth.shape:
         raise AnodiceError(
             f"expected one verdict and one group for each of {truth.size} images, got {verdicts.size} verdicts and "
@@ -96,36 +122,45 @@ def bootstrap(
             f"expected at least 1 resample and a level in (0, 1), got {resamples!r} and {level!r}; the usual are 2000 "
             "and 0.95."
         )
-    counts, ranking = _Counts.of(truth, verdicts, group), _Ranking.of(values, truth, group)
+    counts, ranking = _Counts.of(truth, verdicts, group), Ranking.of(values, truth, group)
     parted = _Counts.of(truth, truth, group)
     even = np.ones((1, group.max() + 1))
-    seen = np.vstack([counts.figures(even, None), ranking.figures(even)])[:, 0]
+    seen = np.vstack([counts.figures(even, None), ranking.figures(even, None)])[:, 0]
     perfect = bool(seen[3] == 1)
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // values.size)
     drawn = []
     for start in range(0, resamples, step):
         weights = rng.standard_exponential((min(step, resamples - start), group.max() + 1))
-        ranked = parted.worst_ranking(weights, rng) if perfect else ranking.figures(weights)
+        ranked = ranking.figures(weights, rng)
+        if perfect:
+            ranked[:2] = parted.worst_ranking(weights, rng)
         drawn.append(np.vstack([counts.figures(weights, rng), ranked]))
-    ends = np.percentile(np.hstack(drawn), [50 - 50 * level, 50 + 50 * level], axis=1)  # (2, 5)
+    draws = np.hstack(drawn)
+    ends = np.percentile(draws, [50 - 50 * level, 50 + 50 * level], axis=1)  # (2, 6)
     if not perfect:
-        ends[:, 3:] = _reflected(ends[:, 3:], seen[3:])
+        ends[:, 3:5] = _normal_on_logits(draws[3:5], seen[3:5], level)
     return Intervals(*(_holding(at, low, high) for at, low, high in zip(seen, *ends, strict=True)))
 
 
-def _reflected(ends: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Percentiles (2, K) mirrored about the observed figures (K,) on the logit scale."""
+_WIDER = 1.08
+"""How much wider rankings' intervals are than the normal ones, which are too narrow for some dozens of images."""
+
+
+def _normal_on_logits(draws: NDArray[np.float64], seen: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Both ends (2, K) of the bias-corrected normal intervals of draws (K, B) about the figures (K,), by logits."""
     inside = np.finfo(np.float64).eps
-    logits = logit(np.clip(np.vstack([ends, seen]), inside, 1 - inside))
-    return expit(2 * logits[2] - logits[1::-1])
+    logits, at = (logit(np.clip(x, inside, 1 - inside)) for x in (draws, seen))
+    half = _WIDER * norm.isf(0.5 - level / 2) * logits.std(axis=1)
+    centre = 2 * at - logits.mean(axis=1)
+    return expit(np.stack([centre - half, centre + half]))
 
 
 def _holding(seen: float, low: float, high: float) -> Interval | None:
     return None if np.isnan(seen) else Interval(float(min(low, seen)), float(max(high, seen)))
 
 
-def _numbered(groups: Iterable[Hashable]) -> NDArray[np.intp]:
+def numbered(groups: Iterable[Hashable]) -> NDArray[np.intp]:
     """Each group as a number from 0, in the order in which they come."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.intp)
@@ -177,7 +212,7 @@ class _Counts:
 
 
 @dataclass(frozen=True)
-class _Ranking:
+class Ranking:
     """The images by falling score: their groups (N,), their labels (N,), and the last index of each run of ties."""
 
     group: NDArray[np.intp]
@@ -185,22 +220,32 @@ class _Ranking:
     ends: NDArray[np.intp]
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], truth: NDArray[np.bool_], group: NDArray[np.intp]) -> _Ranking:
+    def of(cls, values: NDArray[np.float64], truth: NDArray[np.bool_], group: NDArray[np.intp]) -> Ranking:
         order = np.argsort(values)[::-1]
         values = values[order]
         return cls(group[order], truth[order], np.append(np.flatnonzero(values[1:] != values[:-1]), values.size - 1))
 
-    def figures(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """AUROC, average precision (2, B) for weights (B, G); NaN where a class is missing."""
+    def figures(self, weights: NDArray[np.float64], cushion: np.random.Generator | None) -> NDArray[np.float64]:
+        """AUROC, average precision, false-positive rate at 95 % recall (3, B) for weights (B, G).
+
+        NaN where a class is missing. The rate gets the two added groups of the normals, if given a generator for them.
+        """
         anomalies, normals = self.truth.sum(), (~self.truth).sum()
         if anomalies == 0 or normals == 0:
-            return np.full((2, len(weights)), np.nan)
+            return np.full((3, len(weights)), np.nan)
         of_image = weights[:, self.group]
         tp = (of_image * self.truth).cumsum(axis=1)[:, self.ends]
         fp = (of_image * ~self.truth).cumsum(axis=1)[:, self.ends]
+        # Rounding in the sums shall not push the cut beyond the anomaly that reaches 95 % exactly.
+        cut = (tp >= 0.95 * tp[:, -1:] * (1 - 1e-12)).argmax(axis=1)
+        flagged = np.stack([fp[np.arange(len(fp)), cut], fp[:, -1]])
+        if cushion is not None:
+            sizes = np.bincount(self.group, weights=~self.truth)
+            added = cushion.standard_gamma(0.5, (2, len(fp))) * (sizes**2).sum() / normals
+            flagged += [added[0], added.sum(axis=0)]
         tp *= anomalies / tp[:, -1:]
         fp *= normals / fp[:, -1:]
         gained, middle = np.diff(tp, axis=1, prepend=0), tp - np.diff(tp, axis=1, prepend=0) / 2
         auroc = (np.diff(fp, axis=1, prepend=0) * middle).sum(axis=1) / (anomalies * normals)
         precision = tp / (tp + fp)
-        return np.stack([auroc, (gained * precision).sum(axis=1) / anomalies])
+        return np.stack([auroc, (gained * precision).sum(axis=1) / anomalies, flagged[0] / flagged[1]])

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from anodice.errors import AnodiceError
-from anodice.metrics.bootstrap import bootstrap
+from anodice.metrics.bootstrap import bootstrap, rate_interval
 from anodice.metrics.sweep import Confusion, sweep
 
 
@@ -32,9 +32,11 @@ def test_every_interval_holds_the_observed_figure():
     found = bootstrap(scores, labels, flags, range(382), resamples=200, seed=0)
     seen, swept = Confusion.from_flags(flags, labels), sweep(scores, labels)
     figures = (seen.f1, seen.precision, seen.recall, swept.auroc, swept.average_precision)
-    for (low, high), figure in zip(astuple(found), figures, strict=True):
+    figures += (swept.false_positive_rate_at(0.95),)
+    widest = (0.2, 0.2, 0.2, 0.2, 0.2, 0.6)  # 95 % recall hangs on two or three anomalies
+    for (low, high), figure, most in zip(astuple(found), figures, widest, strict=True):
         assert 0 <= low <= figure <= high <= 1
-        assert high - low < 0.2
+        assert high - low < most
 
 
 def test_recall_of_single_images_is_jeffreys_interval():
@@ -47,9 +49,12 @@ def test_recall_of_single_images_is_jeffreys_interval():
 def test_perfect_verdicts_have_an_interval():
     labels = np.arange(382) < 52
     found = bootstrap(labels, labels, labels, range(382), seed=0)
-    for low, high in astuple(found):
+    *figures, false_positive_rate = astuple(found)
+    for low, high in figures:
         assert 0.8 < low < 0.99
         assert high == 1.0
+    assert false_positive_rate[0] == 0.0
+    assert 0.002 < false_positive_rate[1] < 0.02
 
 
 def test_copies_in_one_group_count_once():
@@ -101,6 +106,51 @@ def test_refuses_in_a_sentence(change, message):
     given = {"scores": [1.0, 2.0], "labels": [0, 1], "flags": [0, 1], "groups": [0, 1], "seed": 0}
     with pytest.raises(AnodiceError, match=message):
         bootstrap(**(given | change))
+
+
+def test_a_rate_of_nothing_has_an_upper_end():
+    low, high = rate_interval(np.zeros(30), range(30))
+    assert low == 0.0
+    assert high == pytest.approx(stats.beta(0.5, 30.5).ppf(0.975))
+    assert rate_interval(np.ones(30), range(30)).high == 1.0
+
+
+def test_a_rate_of_copies_is_as_wide_as_of_the_images_themselves():
+    hits = np.arange(30) < 4
+    alone, copied = rate_interval(hits, range(30)), rate_interval(np.repeat(hits, 5), np.repeat(range(30), 5))
+    assert copied == pytest.approx(alone)
+
+
+SHAPES = {
+    "normal": (stats.norm(), stats.norm(3), 1.6),
+    "nearly parted": (stats.norm(), stats.norm(4), 2.1),
+    "wide anomalies": (stats.norm(), stats.norm(3, 2), 1.8),
+    "lognormal": (stats.lognorm(0.5), stats.lognorm(0.7, scale=np.exp(1.8)), 2.6),
+}
+"""The scores of normals and of anomalies, and a threshold."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_intervals_hold_the_truth_as_often_as_they_claim(shape):
+    """At the sizes of our test: 280 normals and 75 anomalies."""
+    normal, anomalous, threshold = SHAPES[shape]
+    anomalies, normals, draws = 75, 280, 300
+    recalls = (np.arange(200_000) + 0.5) / 200_000
+    rates = normal.sf(anomalous.isf(recalls))
+    recall, rate = anomalous.sf(threshold), normal.sf(threshold)
+    tp, fp = anomalies * recall, normals * rate
+    truth = np.array([2 * tp / (tp + fp + anomalies), tp / (tp + fp), recall, (1 - rates).mean()])
+    truth = np.append(truth, (anomalies * recalls / (anomalies * recalls + normals * rates)).mean())
+    labels = np.arange(anomalies + normals) < anomalies
+    held = np.zeros(5)
+    for seed in range(draws):
+        scores = np.append(anomalous.rvs(anomalies, random_state=seed), normal.rvs(normals, random_state=draws + seed))
+        found = bootstrap(scores, labels, scores >= threshold, range(labels.size), resamples=300, seed=seed)
+        ends = np.array(astuple(found)[:5])
+        held += (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    # 93 to 97 %, give or take two standard deviations of what 300 draws can tell
+    assert ((held / draws > 0.90) & (held / draws < 0.995)).all(), held / draws
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from anodice.metrics import report
-from anodice.thresholds.rules import F1Max
+from anodice.metrics.compare import compare
+from anodice.thresholds.rules import F1Max, FlagEverything, Oracle, Rule
 from anodice.verdicts import evaluate, fit_thresholds
 from tests.test_verdicts import made_up
 
@@ -14,18 +15,22 @@ def metrics(**options: int) -> dict:
     return {"model": "vae", "data": "dice11", "seed": 0, **found}
 
 
+def with_rule(rule: Rule) -> dict:
+    return evaluate(made_up(), fit_thresholds(made_up(), rule, "abcd"), seed=0)
+
+
 def test_table_shows_both_tests_and_the_four_rows():
     text = report.table(metrics(leaked=10))
-    assert "published test" in text
-    assert "clean test" in text
-    for row in ("f1_max *", "normals_only", "oracle (hindsight)", "flag everything"):
+    assert text.index("Clean test") < text.index("Published test: with the 10 copies")
+    rows = ("f1_max *", "normals_only", "oracle (hindsight)", "flag everything", "flag nothing", "flag at random")
+    for row in rows:
         assert text.count(f"| {row} ") == 2
 
 
 def test_one_table_where_nothing_leaked():
-    text = report.table(metrics(leaked=0))
-    assert text.count("| f1_max *") == 1
-    assert "no test image is a copy of a training image" in text
+    found = metrics(leaked=0)
+    assert report.table(found).count("| f1_max *") == 1
+    assert "none is a copy of a training image" in report.about_test(found)
 
 
 def test_every_f1_has_its_interval():
@@ -53,5 +58,47 @@ def test_details_add_up_to_the_table():
     found = metrics()
     text = report.details(found)
     assert "| face | normal | false alarms |" in text
-    assert sum(row["normals"] for row in found["sessions"].values()) == found["test"]["published"]["normals"]
+    for name, part in (("published", found), ("clean", found["test"]["clean"])):
+        assert sum(row["normals"] for row in part["sessions"].values()) == found["test"][name]["normals"]
     assert all(f"| {name} " in text for name in (*found["faces"], *found["sessions"]))
+
+
+def test_headline_counts_in_plain_words():
+    found = metrics()
+    row = found["test"]["clean"]["at"]["f1_max"]
+    words = report.headline(found)
+    assert words.startswith("At the threshold that f1_max fitted on validation, it found ")
+    assert f"{row['tp']} of 20 anomalous images and raised {row['fp']} false alarm" in words
+    assert f"(F1 {row['f1']:.2f}, 95 % interval {row['f1_low']:.2f} to {row['f1_high']:.2f})" in words
+
+
+def test_headline_without_anomalies_promises_nothing():
+    table = made_up()
+    table = table.where((table.split == "validation") | ~table.label)
+    found = evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)
+    assert "nobody knows what it misses" in report.headline(found)
+
+
+def test_a_threshold_that_was_not_fitted_is_called_so():
+    assert "fitted on nothing" in report.headline(with_rule(FlagEverything()))
+
+
+def test_an_oracle_is_called_oracle_wherever_its_figures_stand():
+    found = {"model": "vae", "data": "dice11", "seed": 0, **with_rule(Oracle(allowed=True))}
+    assert report.headline(found).startswith("ORACLE, no result")
+    assert "| oracle (hindsight) *" in report.table(found)
+    assert "| oracle (hindsight) |" in report.runs_table({"first": found})
+    assert "ORACLE" in report.details(found)
+
+
+def test_copies_of_training_images_are_told_first():
+    assert "10 of them are copies of training images" in report.about_test(metrics(leaked=10))
+
+
+def test_comparisons_have_a_row_per_pair():
+    labels = [0, 0, 1, 1]
+    pair = compare([labels, labels], [labels, [0, 0, 0, 1]], labels, "abcd", resamples=50, seed=0)
+    *_, row = report.comparisons_table({("first", "second"): pair}).splitlines()
+    assert row.startswith("| first | second | +0.333 [")
+    assert "+0.000 [n/a]" in row
+    assert row.split("|")[6].strip() == "1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
@@ -52,6 +52,7 @@ def test_agrees_with_scikit_learn(scores):
     np.testing.assert_allclose(swept.recall, recall[::-1])
 
 
+@settings(deadline=None)
 @given(scored_images())
 def test_agrees_with_scikit_learn_on_random_ties(images):
     scores, labels = images
@@ -60,6 +61,7 @@ def test_agrees_with_scikit_learn_on_random_ties(images):
     assert swept.average_precision == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(scored_images())
 def test_counts_are_those_of_the_verdicts_at_every_threshold(images):
     scores, labels = images
@@ -70,6 +72,7 @@ def test_counts_are_those_of_the_verdicts_at_every_threshold(images):
         assert Confusion.from_flags(flags, labels) == Confusion(*counts)
 
 
+@settings(deadline=None)
 @given(scored_images(), st.randoms(use_true_random=False))
 def test_order_and_strictly_rising_maps_change_nothing(images, random):
     scores, labels = images

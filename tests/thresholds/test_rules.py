@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Confusion
-from anodice.thresholds.rules import F1Max, FlagEverything, Manual, NormalsOnly, Oracle, RecallAt
+from anodice.thresholds.rules import (
+    F1Max,
+    FBeta,
+    FlagEverything,
+    Manual,
+    NormalsOnly,
+    Oracle,
+    PerClass,
+    PrecisionAt,
+    RecallAt,
+)
 
 VALIDATION = {"fitted_on": "validation", "split_digest": "1a2b3c4d"}
 NAMES = ["normal", "lognormal", "gamma", "exponential"]
-RULES = [F1Max(), NormalsOnly(), RecallAt(), Manual(0.5), FlagEverything()]
+RULES = [F1Max(), FBeta(2), NormalsOnly(), RecallAt(), PrecisionAt(), Manual(0.5), FlagEverything()]
 
 
 @st.composite
@@ -34,6 +44,7 @@ def all_cuts(scores, labels) -> list[Confusion]:
     return [Confusion.from_flags([s >= cut for s in scores], labels) for cut in [*np.unique(scores), np.inf]]
 
 
+@settings(deadline=None)
 @given(scored_images())
 def test_f1_max_reaches_the_highest_f1(images):
     scores, labels = images
@@ -44,6 +55,7 @@ def test_f1_max_reaches_the_highest_f1(images):
     assert (found.normals, found.anomalies) == ((~labels).sum(), labels.sum())
 
 
+@settings(deadline=None)
 @given(scored_images(), st.randoms(use_true_random=False))
 def test_f1_max_depends_on_ranks_only(images, random):
     scores, labels = images
@@ -55,6 +67,7 @@ def test_f1_max_depends_on_ranks_only(images, random):
     np.testing.assert_array_equal(F1Max().fit(ranks, labels, **VALIDATION).flags(ranks), flags)
 
 
+@settings(deadline=None)
 @given(scored_images(), st.sampled_from([1e-9, 0.07, 0.5, 0.9, 1.0]))
 def test_recall_at_flags_the_fewest_that_reach_the_target(images, target):
     scores, labels = images
@@ -175,3 +188,60 @@ def test_recalls_outside_their_range_are_refused(target):
 def test_manual_values_must_be_finite(value):
     with pytest.raises(AnodiceError, match="expected a finite threshold, got"):
         Manual(value=value)
+
+
+@settings(deadline=None)
+@given(scored_images(), st.sampled_from([0.25, 0.5, 1.0, 2.0, 7.0]))
+def test_f_beta_reaches_the_highest_f_beta(images, beta):
+    def f_beta(cut: Confusion) -> float:
+        return (1 + beta**2) * cut.tp / ((1 + beta**2) * cut.tp + beta**2 * cut.fn + cut.fp)
+
+    scores, labels = images
+    found = FBeta(beta).fit(scores, labels, **VALIDATION)
+    reached = f_beta(Confusion.from_flags(found.flags(scores), labels))
+    assert reached == pytest.approx(max(map(f_beta, all_cuts(scores, labels))))
+    assert reached == pytest.approx(found.detail["f_beta"])
+
+
+@given(scored_images())
+@settings(deadline=None)
+def test_a_beta_of_one_is_f1_max(images):
+    assert FBeta(1).fit(*images, **VALIDATION).value == F1Max().fit(*images, **VALIDATION).value
+
+
+@settings(deadline=None)
+@given(scored_images(), st.sampled_from([0.01, 0.3, 0.5, 0.9, 1.0]))
+def test_precision_at_finds_the_most_or_comes_as_near_as_it_can(images, target):
+    scores, labels = images
+    found = PrecisionAt(target).fit(scores, labels, **VALIDATION)
+    reached = Confusion.from_flags(found.flags(scores), labels)
+    cuts = [cut for cut in all_cuts(scores, labels) if cut.precision is not None]
+    best = max(cut.precision for cut in cuts)
+    assert found.detail["reachable"] == (best >= target)
+    assert reached.precision >= min(best, target)
+    assert reached.tp == max(cut.tp for cut in cuts if cut.precision >= min(best, target))
+    assert ("out of reach" in found.sentence()) == (best < target)
+
+
+@pytest.mark.parametrize("beta", [0, -1, float("inf"), float("nan")])
+def test_betas_outside_their_range_are_refused(beta):
+    with pytest.raises(AnodiceError, match="a finite beta above 0, got"):
+        FBeta(beta=beta)
+
+
+@pytest.mark.parametrize("target", [0, 1.01, float("nan")])
+def test_precisions_outside_their_range_are_refused(target):
+    with pytest.raises(AnodiceError, match=r"a precision in \(0, 1\], got"):
+        PrecisionAt(target=target)
+
+
+def test_a_run_by_the_oracle_must_be_allowed():
+    with pytest.raises(AnodiceError, match="expected allow_oracle=true beside threshold=oracle"):
+        Oracle().check(10, 10)
+    Oracle(allowed=True).check(10, 10)
+
+
+@pytest.mark.parametrize("rule", [Oracle(allowed=True), PerClass(F1Max())])
+def test_classes_get_no_thresholds_from_the_oracle(rule):
+    with pytest.raises(AnodiceError, match="fitted on validation for each class, got"):
+        PerClass(rule)
