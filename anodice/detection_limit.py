@@ -24,7 +24,7 @@ from anodice.data.datamodule import DiceDataModule
 from anodice.data.graded import KINDS, coverage, find_place, paint
 from anodice.errors import AnodiceError
 from anodice.figures.limits import HeatMap, heat_maps
-from anodice.inference import load_run
+from anodice.inference import class_names, load_run
 from anodice.metrics.detection import Limit, limit
 from anodice.metrics.report import markdown_table
 from anodice.models.detector import Detector
@@ -117,8 +117,7 @@ def _flags(
     for start in range(0, len(photos), data.batch_size):
         batch = torch.from_numpy(np.stack(photos[start : start + data.batch_size])).to(detector.device)
         scored = detector(data.transform(batch))
-        classes = None if scored.classes is None else np.array(detector.classes)[scored.classes.cpu().numpy()]
-        verdicts.append(threshold.flags(scored.scores.cpu().numpy(), classes))
+        verdicts.append(threshold.flags(scored.scores.cpu().numpy(), class_names(detector, scored)))
     return np.concatenate(verdicts)
 
 
@@ -236,12 +235,21 @@ class Report:
         there = [c for c, at in enumerate(self.limits[k][LEVELS[0]]) if at is not None]
         if not there:
             return f"{kind.what}: the photos leave no room for any contrast."
-        half, most = (_words(self.limits[k][level][there[-1]], m.sizes) for level in LEVELS)
+        half, most = (self.limits[k][level][there[-1]] for level in LEVELS)
         tone = f"{m.contrasts[there[-1]]:g} grey levels {'darker' if kind.sign < 0 else 'brighter'}"
         return (
-            f"{kind.what}, {tone} than what it lies on: found half of the time from a {kind.dimension} of {half} "
-            f"pixels, 95 % of the time from {most} pixels."
+            f"{kind.what}, {tone} than what it lies on: found half of the time {_from(half, m, kind.dimension)}, "
+            f"95 % of the time {_from(most, m, kind.dimension)}."
         )
+
+
+def _from(at: Limit, measured: Measured, dimension: str) -> str:
+    """A limit in a sentence: `from a diameter of 3.1 [2.8, 3.5] pixels`, `not even at a diameter of 16 pixels`."""
+    if math.isinf(at.size):
+        return f"not even at a {dimension} of {measured.sizes[-1]:g} pixels"
+    if at.size == 0:
+        return f"already below a {dimension} of {measured.sizes[0]:g} pixels"
+    return f"from a {dimension} of {_words(at, measured.sizes)} pixels"
 
 
 def _words(at: Limit | None, sizes: NDArray[np.float64]) -> str:

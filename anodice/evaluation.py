@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from anodice import runs
-from anodice.data.datamodule import DiceDataModule
-from anodice.errors import AnodiceError
-from anodice.inference import load_weights, score_records
+from anodice.inference import load_run, score_records
 from anodice.metrics.compare import Comparison, compare
 from anodice.metrics.report import comparisons_table, markdown_table, runs_table
-from anodice.models.detector import Detector
-from anodice.reports import TIMES, about, summary, write_results
+from anodice.pictures import error_gallery
+from anodice.pixels import pixel_figures
+from anodice.reports import TIMES, about, save_figures, summary, write_results
 from anodice.scores import ScoreTable, read_scores, same_images, score_table
 from anodice.thresholds.rules import Oracle, Rule
 from anodice.verdicts import Fitted, evaluate, fit_thresholds
@@ -113,48 +111,29 @@ def _differing(
 
 def _score_again(run: Path, root: str | None) -> _Evaluated:
     config = runs.read_config(run)
-    if root is not None:
-        config.data.root = root
-    config.data.augmentation = None  # an evaluation never sees it
-    data: DiceDataModule = instantiate(config.data)
-    _check_same_photos(run, data)
-    detector: Detector = instantiate(config.model)
-    load_weights(detector, run / runs.BEST)
-    detector.to(_device(config.trainer.accelerator))
+    detector, data = load_run(run, root)
     table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
     metrics = run / runs.METRICS  # a training that was killed has none, and nobody knows how long it took
     measured = json.loads(metrics.read_text()) if metrics.is_file() else dict.fromkeys(TIMES)
     head = {**about(config, detector), **{name: measured[name] for name in TIMES}}
-    return _write(run, head, run, table, instantiate(config.threshold))
+    done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(detector, data))
+    save_figures(run / runs.FIGURES, error_gallery(detector, data, table, done.fitted.chosen))
+    return done
 
 
 def _threshold_again(run: Path, rule: Rule) -> _Evaluated:
     folder = run / "evaluations" / rule.name
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(run, json.loads((run / runs.METRICS).read_text()), folder, read_scores(run / runs.SCORES), rule)
+    head = json.loads((run / runs.METRICS).read_text())
+    pixels = {name: part["pixels"] for name, part in head["test"].items() if "pixels" in part}
+    return _write(run, head, folder, read_scores(run / runs.SCORES), rule, pixels)
 
 
-def _write(run: Path, head: dict, folder: Path, table: ScoreTable, rule: Rule) -> _Evaluated:
+def _write(
+    run: Path, head: dict, folder: Path, table: ScoreTable, rule: Rule, pixels: Mapping[str, dict[str, Any]]
+) -> _Evaluated:
     """Evaluate the table and write the results, with what is known of the training at their head, into the folder."""
     fitted = fit_thresholds(table, rule, json.loads((run / runs.SPLIT).read_text())["digest"])
-    metrics = {**head, **evaluate(table, fitted, seed=head["seed"])}
+    metrics = {**head, **evaluate(table, fitted, seed=head["seed"], pixels=pixels)}
     write_results(folder, metrics, table, fitted)
     return _Evaluated(metrics, fitted, table)
-
-
-def _check_same_photos(run: Path, data: DiceDataModule) -> None:
-    expected = json.loads((run / runs.SPLIT).read_text())["digest"]
-    if data.photos.split.digest != expected:
-        raise AnodiceError(
-            f"expected the photos that {run} was trained on (split {expected}), but those in {data.photos.walked.root} "
-            f"give the split {data.photos.split.digest}; bring the photos back as they were, or train a new run."
-        )
-
-
-def _device(accelerator: str) -> torch.device:
-    """Where the trainer of this config would put the detector."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return torch.device("cuda")
-    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")

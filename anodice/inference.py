@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from hydra.utils import instantiate
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from anodice import runs
 from anodice.data.datamodule import Batch, DiceDataModule
 from anodice.errors import AnodiceError
-from anodice.models.detector import Detector
+from anodice.models.detector import Detector, Scored
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,17 @@ def calibrate(detector: Detector, data: DiceDataModule) -> None:
 
 
 @torch.inference_mode()
-def score_records(detector: Detector, data: DiceDataModule, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def score_records(
+    detector: Detector,
+    data: DiceDataModule,
+    indices: Sequence[int],
+    *,
+    change: Callable[[Batch], Tensor] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Score the records with these indices, in this order.
+
+    Args:
+        change: from a batch to the images that are scored in place of its own.
 
     Returns:
         scores (N,) float64, and the names (N,) of the classes that the detector takes them for, empty where it tells no
@@ -52,15 +62,17 @@ def score_records(detector: Detector, data: DiceDataModule, indices: Sequence[in
     detector.eval()
     scores, classes = [np.zeros(0)], [np.zeros(0, dtype=str)]
     for batch in Batches(data, data.evaluation_loader(list(indices)), detector.device):
-        scored = detector(batch["image"])
+        scored = detector(batch["image"] if change is None else change(batch))
         scores.append(scored.scores.cpu().numpy())
-        names = (
-            np.full(len(scores[-1]), "")
-            if scored.classes is None
-            else np.array(detector.classes)[scored.classes.cpu().numpy()]
-        )
-        classes.append(names)
+        classes.append(class_names(detector, scored))
     return np.concatenate(scores), np.concatenate(classes)
+
+
+def class_names(detector: Detector, scored: Scored) -> np.ndarray:
+    """The names (N,) of the classes that the detector takes the images for; empty where it tells no classes apart."""
+    if scored.classes is None:
+        return np.full(len(scored.scores), "")
+    return np.array(detector.classes)[scored.classes.cpu().numpy()]
 
 
 def load_weights(detector: Detector, checkpoint: Path) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from anodice import runs
-from anodice.data.datamodule import DiceDataModule
-from anodice.data.perturbations import PERTURBATIONS, Perturbation
+from anodice.data.datamodule import Batch, DiceDataModule
+from anodice.data.perturbations import PERTURBATIONS
 from anodice.errors import AnodiceError
-from anodice.inference import Batches, load_run
+from anodice.inference import load_run, score_records
 from anodice.metrics.report import markdown_table, number
 from anodice.metrics.sweep import Confusion, sweep
 from anodice.models.detector import Detector
@@ -100,16 +100,18 @@ def measure(
     split = data.photos.split
     indices = [i for i in split.test if i not in split.leaked]
     labels = np.array([data.photos.records[i].anomalous for i in indices], dtype=bool)
-    detector.eval()
 
-    def figures(perturbation: Perturbation | None, severity: int) -> dict[str, Any]:
-        scores, classes = _score(detector, data, indices, perturbation, severity, seed)
-        return _figures(scores, classes, labels, thresholds)
+    def figures(change: Callable[[Batch], Tensor] | None) -> dict[str, Any]:
+        return _figures(*score_records(detector, data, indices, change=change), labels, thresholds)
 
-    unchanged, perturbed = figures(None, 0), {}
+    def perturbation(name: str, severity: int) -> Callable[[Batch], Tensor]:
+        perturb = PERTURBATIONS[name]
+        return lambda batch: perturb(batch["image"], severity=severity, indices=batch["index"], seed=seed)
+
+    unchanged, perturbed = figures(None), {}
     log.info("unchanged: AUROC %s", number(unchanged["auroc"], 4))
     for name in names:
-        perturbed[name] = {str(s): figures(PERTURBATIONS[name], s) for s in severities}
+        perturbed[name] = {str(s): figures(perturbation(name, s)) for s in severities}
         log.info("%s: AUROC %s", name, ", ".join(number(row["auroc"], 4) for row in perturbed[name].values()))
     return {
         "images": {"normals": int((~labels).sum()), "anomalies": int(labels.sum())},
@@ -119,29 +121,6 @@ def measure(
         "perturbed": perturbed,
         "mean": {str(s): _mean([rows[str(s)] for rows in perturbed.values()]) for s in severities},
     }
-
-
-@torch.inference_mode()
-def _score(
-    detector: Detector,
-    data: DiceDataModule,
-    indices: list[int],
-    perturbation: Perturbation | None,
-    severity: int,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N,) float64 and the names (N,) of the classes, empty where the detector tells none apart."""
-    scores, classes = [np.zeros(0)], [np.zeros(0, dtype=str)]
-    for batch in Batches(data, data.evaluation_loader(indices), detector.device):
-        images = batch["image"]
-        if perturbation is not None:
-            images = perturbation(images, severity=severity, indices=batch["index"], seed=seed)
-        scored = detector(images)
-        scores.append(scored.scores.cpu().numpy())
-        names = np.array([""] if scored.classes is None else detector.classes)
-        numbers = np.zeros(len(images), dtype=int) if scored.classes is None else scored.classes.cpu().numpy()
-        classes.append(names[numbers])
-    return np.concatenate(scores), np.concatenate(classes)
 
 
 def _figures(

@@ -23,6 +23,7 @@ from anodice.errors import AnodiceError
 from anodice.inference import calibrate, load_weights, score_records
 from anodice.models.detector import Detector
 from anodice.pictures import error_gallery, sample_panels
+from anodice.pixels import pixel_figures
 from anodice.reports import TIMES, about, save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
 from anodice.tensorboard import hyper_parameters, write_final
@@ -54,7 +55,7 @@ def train(config: DictConfig) -> float | None:
     metrics = {
         **about(config, detector),
         **times,
-        **evaluate(table, fitted, seed=config.seed),
+        **evaluate(table, fitted, seed=config.seed, pixels=pixel_figures(detector, data)),
     }
     write_results(run, metrics, table, fitted)
     figures = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,13 +77,18 @@ def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:
     return fitted
 
 
-def evaluate(table: ScoreTable, fitted: Fitted, *, seed: int) -> dict[str, Any]:
+def evaluate(
+    table: ScoreTable, fitted: Fitted, *, seed: int, pixels: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """The figures of `metrics.json` that come from scores.
 
     `test` holds those of the published and of the clean images; `faces` and `sessions` are those of the published
-    ones. A figure that cannot be had is None, with its reason beside it. `seed` seeds the intervals.
+    ones. A figure that cannot be had is None, with its reason beside it. `seed` seeds the intervals. `pixels` holds the
+    pixel figures of both parts, which do not come from scores.
     """
     parts = {"published": _part(table.published, fitted, seed), "clean": _part(table.clean, fitted, seed)}
+    for name, found in (pixels or {}).items():
+        parts[name]["pixels"] = found
     return {
         "threshold": fitted.chosen.rule,
         "warnings": [*_of_images(table), *_of_thresholds(fitted)],

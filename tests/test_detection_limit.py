@@ -132,9 +132,9 @@ def test_limits_are_where_contrast_times_area_reaches_the_threshold(run):
 
 def test_an_easy_run_finds_the_smallest_and_a_hard_one_finds_nothing(run):
     easy = limits.detection_limit(run(Manual(0.5)), root=None, photos=6, seed=0)
-    assert "found half of the time from a diameter of < 0.5 pixels" in easy
+    assert "found half of the time already below a diameter of 0.5 pixels" in easy
     hard = limits.detection_limit(run(Manual(1e9)), root=None, photos=6, seed=0)
-    assert "found half of the time from a diameter of > 8 pixels" in hard
+    assert "found half of the time not even at a diameter of 8 pixels" in hard
     assert all(kind.what in hard for kind in KINDS.values())
 
 

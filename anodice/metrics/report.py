@@ -203,9 +203,21 @@ def _part(title: str, part: dict[str, Any], chosen: str) -> str:
     if part["class_accuracy"] is not None:
         faces = "" if part["face_accuracy"] is None else f", face of {part['face_accuracy']:.3f}"
         facts.append(f"takes {part['class_accuracy']:.3f} of the normal images for the right class{faces}")
+    if part.get("pixels", {}).get("auroc") is not None:
+        facts.append(_pixels(part["pixels"]))
     rows = [_HEADS, *(_row(rule, row, chosen) for rule, row in (part["at"] | part["baselines"]).items())]
     listed = "\n".join(f"- {fact}" for fact in facts)
     return f"## {title}\n\n{listed}\n\n{markdown_table(rows)}"
+
+
+def _pixels(found: dict[str, Any]) -> str:
+    """How well the anomaly maps point at the defects, in a line."""
+    threshold = "" if found["f1_max"] is None else f"F1 {found['f1_max']:.3f} at the threshold from validation, "
+    return (
+        f"pixels, where {_plural(found['images_with_masks'], 'image')} have a mask of their defects: "
+        f"AUROC {found['auroc']:.3f}, AUPRO {found['aupro']:.3f} (up to a false-positive rate of 0.3), "
+        f"{threshold}F1 {found['f1_max_oracle']:.3f} at the oracle's"
+    )
 
 
 def _row(rule: str, row: dict[str, Any], chosen: str) -> list[str]:

@@ -82,7 +82,7 @@ class Memory(nn.Module):
         self.bank = kept.unflatten(0, (height, width))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Squared distances (N, 1, h, w) from the nearest entry.
+        """Euclidean distances (N, 1, h, w) from the nearest entry, at least 0; higher is stranger.
 
         Raises:
             AnodiceError: nothing was fitted.
@@ -94,7 +94,8 @@ class Memory(nn.Module):
         cells = features.permute(2, 3, 0, 1)
         squares = cells.square().sum(3)
         least = self._least_anywhere(cells) if self.radius is None else self._least_nearby(cells, self.radius)
-        return (squares + least).clamp_min(0).permute(2, 0, 1)[:, None]
+        # Rounding leaves sums a little below 0 where nothing differs.
+        return (squares + least).clamp_min(0).sqrt().permute(2, 0, 1)[:, None]
 
     def _least_anywhere(self, cells: Tensor) -> Tensor:
         """The least |b|² - 2 b·q over all entries b, for each vector q: (h, w, N, D) -> (h, w, N)."""

@@ -24,9 +24,7 @@ def _made(**changes):
         residual=L1(), smoothing=0.0, normalise=False, border_radius=None, pooling=Mean(), image_size=SIZE
     )
     settings = {"classes": CLASSES, "class_weight": 0.1, "class_quantile": None, "score": score, "code": 8} | changes
-    return AEClassifier(
-        **settings, loss="l1", image_size=SIZE, in_channels=1, optimizer=adam, channels_last=True
-    )
+    return AEClassifier(**settings, loss="l1", image_size=SIZE, in_channels=1, optimizer=adam, channels_last=True)
 
 
 def _batch(count=30, seed=1):
@@ -39,7 +37,8 @@ def test_loss_is_reconstruction_and_weighted_cross_entropy():
     terms = detector.loss_terms(batch)
     assert tuple(terms) == detector.loss_names
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 0.1 * terms["classification"])
-    torch.testing.assert_close(terms["reconstruction"], (detector.network(batch["image"]) - batch["image"]).abs().mean())
+    difference = detector.network(batch["image"]) - batch["image"]
+    torch.testing.assert_close(terms["reconstruction"], difference.abs().mean())
     logits = detector.network.logits(batch["image"])
     torch.testing.assert_close(terms["classification"], F.cross_entropy(logits, batch["class"]))
 
