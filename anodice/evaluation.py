@@ -21,7 +21,8 @@ from anodice.pictures import error_gallery
 from anodice.pixels import pixel_figures
 from anodice.reports import TIMES, about, save_figures, summary, write_results
 from anodice.scores import ScoreTable, read_scores, same_images, score_table
-from anodice.thresholds.rules import Oracle, Rule
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import Oracle
 from anodice.verdicts import Fitted, evaluate, fit_thresholds
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from anodice.pixels import pixel_figures
 from anodice.reports import TIMES, about, save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
 from anodice.tensorboard import hyper_parameters, write_final
-from anodice.thresholds.rules import Rule
+from anodice.thresholds.rule import Rule
 from anodice.verdicts import evaluate, fit_thresholds
 
 log = logging.getLogger(__name__)

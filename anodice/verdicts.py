@@ -14,7 +14,9 @@ from anodice.metrics.bootstrap import Interval, bootstrap, rate_interval
 from anodice.metrics.sweep import Confusion, sweep
 from anodice.scores import ScoreTable
 from anodice.thresholds.fitted import Threshold
-from anodice.thresholds.rules import F1Max, FlagEverything, NormalsOnly, Oracle, Rule
+from anodice.thresholds.normals import NormalsOnly
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ import pytest
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import sweep
 from anodice.scores import COLUMNS, ScoreTable, read_scores, same_images, write_scores
-from anodice.thresholds.rules import F1Max, Manual, NormalsOnly, Oracle, PerClass, PrecisionAt, RecallAt
+from anodice.thresholds.normals import NormalsOnly
+from anodice.thresholds.rules import F1Max, Manual, Oracle, PerClass, PrecisionAt, RecallAt
 from anodice.verdicts import evaluate, fit_thresholds
 
 _PROVENANCE = {"fitted_on": "validation", "split_digest": "abcd"}

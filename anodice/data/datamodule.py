@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from anodice.data.cache import Orientation
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Layout
+from anodice.data.splits import Published, Splitting
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError
 
@@ -40,9 +41,10 @@ class DiceDataModule(pl.LightningDataModule):
         seed: seeds the split and the order of the training batches.
         cache_dir: where the decoded images are kept.
         augmentation: applied to training batches only; None for none.
+        split: divides the photos into fit, validation and test; see `anodice.data.splits`. None for `Published`.
 
     Raises:
-        AnodiceError: a layout that is no function, a value out of range, or an orientation for colour photos.
+        AnodiceError: a layout or a split that is no function, a value out of range, or an orientation for colour photos.
     """
 
     def __init__(
@@ -61,12 +63,18 @@ class DiceDataModule(pl.LightningDataModule):
         seed: int,
         cache_dir: str,
         augmentation: nn.Module | None,
+        split: Splitting | None = None,  # configs of runs from before there was a choice have none
     ) -> None:
         super().__init__()
         if not callable(layout):
             raise AnodiceError(
                 f"expected data.layout to be a function of anodice.data.layouts, got {layout!r}; choose it with data=, "
                 f"such as data=dice11."
+            )
+        if split is not None and not callable(split):
+            raise AnodiceError(
+                f"expected data.split to be a splitting of anodice.data.splits, got {split!r}; choose it with split=, "
+                f"such as split=clean."
             )
         if in_channels not in (1, 3):
             raise AnodiceError(f"expected data.in_channels 1 (grey) or 3 (RGB), got {in_channels}.")
@@ -92,6 +100,7 @@ class DiceDataModule(pl.LightningDataModule):
         self.validation_fraction, self.test_fraction = validation_fraction, test_fraction
         self.border_radius, self.seed = border_radius, seed
         self.cache_dir = Path(cache_dir)
+        self.splitting = Published() if split is None else split
         self.transform, self.augmentation = EvaluationTransform(), augmentation
         self._photos: Photos | None = None
 
@@ -106,6 +115,7 @@ class DiceDataModule(pl.LightningDataModule):
                 image_size=self.image_size,
                 in_channels=self.in_channels,
                 orientation=self.orientation,
+                splitting=self.splitting,
                 validation_fraction=self.validation_fraction,
                 test_fraction=self.test_fraction,
                 seed=self.seed,

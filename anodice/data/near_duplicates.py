@@ -68,8 +68,11 @@ def near_duplicate_pairs(root: Path, records: Sequence[Record], *, cache_dir: Pa
     known = known_pairs(records, cache_dir=cache_dir)
     if known is not None:
         return known
-    distinct = list({record.content: i for i, record in reversed(list(enumerate(records)))}.values())[::-1]
-    pairs = [*_exact(records)]
+    firsts: dict[str, int] = {}
+    for index, record in enumerate(records):
+        firsts.setdefault(record.content, index)
+    distinct = list(firsts.values())
+    pairs = [Pair(firsts[r.content], i, "exact", 0.0) for i, r in enumerate(records) if firsts[r.content] != i]
     if len(distinct) > 1:
         log.info("looking for near duplicates among %d photos, once", len(distinct))
         shown = [decode(root / records[i].path, image_size=SIDE, in_channels=1)[0][..., 0] for i in distinct]
@@ -105,14 +108,6 @@ def group_ids(records: Sequence[Record], pairs: Iterable[Pair]) -> NDArray[np.in
     rows, columns = np.array(joined, dtype=np.int64).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(records), len(records)))
     return connected_components(graph, directed=False)[1].astype(np.int64)
-
-
-def _exact(records: Sequence[Record]) -> Iterator[Pair]:
-    first_of: dict[str, int] = {}
-    for index, record in enumerate(records):
-        first = first_of.setdefault(record.content, index)
-        if first != index:
-            yield Pair(first, index, "exact", 0.0)
 
 
 def _near(records: Sequence[Record], distinct: Sequence[int], pictures: NDArray[np.uint8]) -> Iterator[Pair]:

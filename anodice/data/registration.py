@@ -199,9 +199,7 @@ def _candidates(pictures: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor, Tenso
     return torch.where(swapped, high, low), torch.where(swapped, low, high), number[best]
 
 
-def _turns(
-    pictures: Tensor, first: Tensor, second: Tensor, nearest: Tensor, shifts: Tensor
-) -> tuple[Tensor, Tensor]:
+def _turns(pictures: Tensor, first: Tensor, second: Tensor, nearest: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor]:
     """How far the pairs are apart at their shift and best angle, in grey levels, and that angle in radians."""
     fixed = _spectra(pictures, shifts[0])
     distance, angle = torch.empty(len(first)), torch.empty(len(first))

@@ -52,9 +52,7 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, test_fr
         AnodiceError: a fraction is not inside (0, 1) or both leave nothing to fit, there are too few distinct photos,
             or no normal one is left.
     """
-    for name, value in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
-        if not 0 < value < 1:
-            raise AnodiceError(f"expected data.{name} between 0 and 1 (exclusive), got {value}; 0.1 is usual.")
+    check_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
     fit: list[int] = []
     held_out: list[int] = []
     anomalies: list[int] = []
@@ -89,8 +87,26 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, test_fr
     published = [i for i, r in enumerate(records) if r.split == "test"]
     test = [*published, *sorted(drawn)]
     leaked = frozenset(i for i in published if records[i].content in contents["train"])
+    return split_of(records, sorted(fit), validation, test, leaked)
+
+
+def split_of(
+    records: Sequence[Record],
+    fit: Sequence[int],
+    validation: Sequence[int],
+    test: Sequence[int],
+    leaked: frozenset[int],
+) -> Split:
+    """The split with these parts, and its digest."""
     digest = _digest([[records[i].content for i in part] for part in (fit, validation, test)])
-    return Split(tuple(sorted(fit)), tuple(validation), tuple(test), leaked, digest)
+    return Split(tuple(fit), tuple(validation), tuple(test), leaked, digest)
+
+
+def check_fractions(**fractions: float) -> None:
+    """Raise where one of the data's fractions is not inside (0, 1)."""
+    for name, value in fractions.items():
+        if not 0 < value < 1:
+            raise AnodiceError(f"expected data.{name} between 0 and 1 (exclusive), got {value}; 0.1 is usual.")
 
 
 def write_split(path: Path, split: Split, records: Sequence[Record]) -> None:
@@ -145,11 +161,12 @@ def _hold_out(
 def _shuffled(class_name: str, photos: dict[str, int], seed: int) -> list[int]:
     """The indices of a class in an order that its name, the seed and the pixels give."""
     contents = sorted(photos)
-    generator = np.random.default_rng([seed, _number(class_name)])
+    generator = np.random.default_rng([seed, number_of(class_name)])
     return [photos[contents[k]] for k in generator.permutation(len(contents))]
 
 
-def _number(class_name: str) -> int:
+def number_of(class_name: str) -> int:
+    """A number of a class, for seeds."""
     if class_name.isdecimal():
         return int(class_name)
     return int.from_bytes(hashlib.blake2b(class_name.encode(), digest_size=8).digest(), "big")

@@ -10,10 +10,14 @@ from anodice.data.transforms import Augmentation, EvaluationTransform
 
 NAMES = ("brightness", "contrast", "gamma", "glare", "blur", "noise", "shift", "rotation")
 NONE = dict.fromkeys(NAMES, 0.0)
-ALL = NONE | {"brightness": 0.1, "contrast": 0.2, "shift": 2.0, "rotation": 10.0, "gamma": 0.3, "glare": 0.3} | {
-    "blur": 1.0,
-    "noise": 0.05,
-}
+ALL = (
+    NONE
+    | {"brightness": 0.1, "contrast": 0.2, "shift": 2.0, "rotation": 10.0, "gamma": 0.3, "glare": 0.3}
+    | {
+        "blur": 1.0,
+        "noise": 0.05,
+    }
+)
 
 
 def _images(count=4, channels=1, size=32):

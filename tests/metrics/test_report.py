@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anodice.metrics import report
 from anodice.metrics.compare import compare
-from anodice.thresholds.rules import F1Max, FlagEverything, Oracle, Rule
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
 from anodice.verdicts import evaluate, fit_thresholds
 from tests.test_verdicts import made_up
 

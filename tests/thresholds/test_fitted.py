@@ -9,7 +9,8 @@ import pytest
 
 from anodice.errors import AnodiceError
 from anodice.thresholds.fitted import Threshold
-from anodice.thresholds.rules import F1Max, FlagEverything, Manual, NormalsOnly, Oracle
+from anodice.thresholds.normals import NormalsOnly
+from anodice.thresholds.rules import F1Max, FlagEverything, Manual, Oracle
 
 SCORES = np.random.default_rng(0).normal(size=60) + np.repeat([0, 3], [40, 20])
 LABELS = np.repeat([0, 1], [40, 20])

@@ -10,21 +10,21 @@ from scipy import stats
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Confusion
-from anodice.thresholds.rules import (
-    F1Max,
-    FBeta,
-    FlagEverything,
-    Manual,
-    NormalsOnly,
-    Oracle,
-    PerClass,
-    PrecisionAt,
-    RecallAt,
-)
+from anodice.thresholds.normals import NormalQuantile, NormalsOnly
+from anodice.thresholds.rules import F1Max, FBeta, FlagEverything, Manual, Oracle, PerClass, PrecisionAt, RecallAt
 
 VALIDATION = {"fitted_on": "validation", "split_digest": "1a2b3c4d"}
 NAMES = ["normal", "lognormal", "gamma", "exponential"]
-RULES = [F1Max(), FBeta(2), NormalsOnly(), RecallAt(), PrecisionAt(), Manual(0.5), FlagEverything()]
+RULES = [
+    F1Max(),
+    FBeta(2),
+    NormalsOnly(),
+    NormalQuantile(0.9),
+    RecallAt(),
+    PrecisionAt(),
+    Manual(0.5),
+    FlagEverything(),
+]
 
 
 @st.composite
@@ -245,3 +245,24 @@ def test_a_run_by_the_oracle_must_be_allowed():
 def test_classes_get_no_thresholds_from_the_oracle(rule):
     with pytest.raises(AnodiceError, match="fitted on validation for each class, got"):
         PerClass(rule)
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.5, 0.9, 0.99, 1.0])
+def test_a_normal_quantile_lets_at_least_its_share_pass(quantile):
+    scores = np.random.default_rng(0).normal(size=300)
+    found = NormalQuantile(quantile).fit(scores, np.zeros(300), **VALIDATION)
+    passed = ~found.flags(scores)
+    assert passed.mean() >= quantile
+    assert passed.sum() <= np.ceil(quantile * 300) + 1
+    assert found.detail["normals_below"] == passed.mean()
+    assert (found.normals, found.anomalies) == (300, 0)
+
+
+def test_a_normal_quantile_does_not_look_at_anomalies():
+    scores, labels = np.array([1.0, 2, 3, 4, 100]), np.array([0, 0, 0, 0, 1])
+    assert (
+        NormalQuantile(1.0).fit(scores, labels, **VALIDATION).value
+        == NormalQuantile(1.0).fit(scores[:4], labels[:4], **VALIDATION).value
+    )
+    with pytest.raises(AnodiceError, match="expected normal scores to take a quantile of, got none"):
+        NormalQuantile().fit(scores[4:], labels[4:], **VALIDATION)

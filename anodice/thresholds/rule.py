@@ -1,0 +1,95 @@
+"""What all threshold rules share: validation scores go in, a threshold with its provenance comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from anodice.errors import AnodiceError
+from anodice.metrics.sweep import Sweep, scored
+from anodice.thresholds.fitted import Threshold
+
+Scores, Labels = NDArray[np.float64], NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """From the scores and labels of a split to a threshold. A rule says how in `find`."""
+
+    name: ClassVar[str]
+    looks: ClassVar[bool] = True
+    """The rule looks at images; one that does not is fitted on "nothing"."""
+    normals_alone: ClassVar[bool] = False
+    """The rule looks at the normal images and at no other."""
+
+    def check(self, normals: int, anomalies: int) -> None:
+        """Refuse, before any training, counts that the rule cannot be fitted to: an AnodiceError with the cures."""
+
+    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
+        """The value for finite scores (N,) and labels (N,), true for anomalous, and what else was found, for JSON."""
+        raise NotImplementedError
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        """Fit to the images of the split `fitted_on`; `classes` (N,) names what the detector takes each image for.
+
+        Raises:
+            AnodiceError: the split is the test, which only the oracle may look at, or the images do not suffice.
+        """
+        del classes  # for a value by class
+        _refuse_test(self.name, fitted_on)
+        if not self.looks:
+            return Threshold(self.find(np.zeros(0), np.zeros(0, dtype=bool))[0], self.name, 0, 0, "nothing", "")
+        values, truth = scored(scores, labels)
+        self.check(int((~truth).sum()), int(truth.sum()))
+        return self.threshold(values, truth, fitted_on=fitted_on, split_digest=split_digest)
+
+    def threshold(self, scores: Scores, labels: Labels, *, fitted_on: str, split_digest: str) -> Threshold:
+        """The value that is found, with its provenance; `detail["normals_below"]` is the share of normals below it."""
+        value, detail = self.find(scores, labels)
+        normals, anomalies = scores[~labels], 0 if self.normals_alone else int(labels.sum())
+        found = Threshold(float(value), self.name, len(normals), anomalies, fitted_on, split_digest)
+        below = float(1 - found.flags(normals).mean()) if len(normals) > 0 else None
+        return replace(found, detail={**detail, "normals_below": below})
+
+
+def at_cut(swept: Sweep, cut: int) -> tuple[float, dict[str, Any]]:
+    """The value of a cut, and what it reaches."""
+    return float(swept.thresholds[cut]), {"f1": float(swept.f1[cut]), "recall": float(swept.recall[cut])}
+
+
+def need_both(rule: str, normals: int, anomalies: int) -> None:
+    """Refuse counts of which one is zero."""
+    if anomalies == 0 or normals == 0:
+        raise missing_class(rule, normals, anomalies)
+
+
+def missing_class(rule: str, normals: int, anomalies: int) -> AnodiceError:
+    """The error for images of one kind, with the cure."""
+    cure = (
+        "use threshold=normals_only, or put some anomalous photos into train_set/ano so that validation has them."
+        if anomalies == 0
+        else "hold normal images out for validation, or set a value with threshold=manual."
+    )
+    return AnodiceError(
+        f"expected normal and anomalous images to fit {rule} on, got {normals} normal and {anomalies} anomalous; {cure}"
+    )
+
+
+def _refuse_test(rule: str, fitted_on: str) -> None:
+    """Refuse the test split."""
+    if fitted_on == "test":
+        raise AnodiceError(
+            f"expected validation to fit {rule} on, got test; the oracle is the only rule that may look at test, so "
+            "fit on validation."
+        )
