@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from anodice import runs
+from anodice.data.photos import groups
 from anodice.inference import load_run, score_records
 from anodice.metrics.compare import Comparison, compare
 from anodice.metrics.report import comparisons_table, markdown_table, runs_table
@@ -113,10 +114,15 @@ def _differing(
 def _score_again(run: Path, root: str | None) -> _Evaluated:
     config = runs.read_config(run)
     detector, data = load_run(run, root)
-    table = score_table(data.photos.records, data.photos.split, lambda part: score_records(detector, data, part))
+    table = score_table(
+        data.photos.records,
+        data.photos.split,
+        lambda part: score_records(detector, data, part),
+        groups=groups(data.photos),
+    )
     metrics = run / runs.METRICS  # a training that was killed has none, and nobody knows how long it took
-    measured = json.loads(metrics.read_text()) if metrics.is_file() else dict.fromkeys(TIMES)
-    head = {**about(config, detector), **{name: measured[name] for name in TIMES}}
+    measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
+    head = {**about(config, detector), **{name: measured.get(name) for name in TIMES}}
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(detector, data))
     save_figures(run / runs.FIGURES, error_gallery(detector, data, table, done.fitted.chosen))
     return done

@@ -16,8 +16,8 @@ from anodice.models.detector import Detector
 from anodice.scores import ScoreTable, write_scores
 from anodice.verdicts import Fitted
 
-TIMES = ("fit_seconds", "fit_images_per_second")
-"""The figures of `metrics.json` that only the training itself can measure."""
+TIMES = ("fit_seconds", "fit_images_per_second", "score_milliseconds")
+"""The figures of `metrics.json` that only the training itself measures; the last is per image, in the run's batches."""
 
 
 def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
     return {
         "model": config.name.model,
         "data": config.name.data,
+        "split": config.name.get("split", "published"),
         "seed": config.seed,
         "parameters": sum(p.numel() for p in detector.parameters()),
     }

@@ -33,7 +33,9 @@ def test_there_are_commands_and_groups_to_check():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_composes(command):
     _, program, *overrides = shlex.split(command)
-    first_of_each = [o.partition(",")[0] for o in overrides if o not in ("-m", "--help", "--cfg", "job")]
+    first_of_each = [
+        o if "[" in o else o.partition(",")[0] for o in overrides if o not in ("-m", "--help", "--cfg", "job")
+    ]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         compose(program.removesuffix(".py"), overrides=first_of_each)
 
@@ -48,3 +50,8 @@ def test_every_option_is_listed(groups, options):
 def test_first_command_is_the_default():
     assert "pip install -e . && python train.py model=vae" in README
     assert 'pip install -e ".[dev]" && pytest' in README
+
+
+def test_every_script_is_there_and_every_script_is_told_of():
+    named = set(re.findall(r"python scripts/(\w+\.py)", README))
+    assert named == {path.name for path in (Path(__file__).parents[1] / "scripts").glob("*.py")}

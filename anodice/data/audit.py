@@ -127,8 +127,8 @@ def session_warning(records: Sequence[Record]) -> str | None:
         return None
     return (
         f"{count} of {total} anomalous photos come from sessions with fewer than {_FEW} normal photos "
-        f"({', '.join(s.name for s in alone)}): a detector that tells sessions apart would seem to find anomalies; look "
-        f"at the false alarms of each session, or test on another one with split=session."
+        f"({', '.join(s.name for s in alone)}): a detector that tells sessions apart would seem to find anomalies; "
+        f"look at the false alarms of each session, or test on another one with split=session."
     )
 
 

@@ -44,7 +44,7 @@ class DiceDataModule(pl.LightningDataModule):
         split: divides the photos into fit, validation and test; see `anodice.data.splits`. None for `Published`.
 
     Raises:
-        AnodiceError: a layout or a split that is no function, a value out of range, or an orientation for colour photos.
+        AnodiceError: a layout or split that is no function, a value out of range, or an orientation for colour photos.
     """
 
     def __init__(

@@ -186,4 +186,4 @@ def _write(file: Path, pairs: Sequence[Pair]) -> None:
     handle, building = tempfile.mkstemp(dir=file.parent, prefix=".building-")
     with os.fdopen(handle, "w") as out:
         json.dump(rows, out)
-    os.replace(building, file)
+    Path(building).replace(file)

@@ -28,14 +28,16 @@ _ANGLES = 64
 _HARMONICS = 24
 _STEPS = 512  # of the search for the angle
 _COMPONENTS = 64
+_ENOUGH = 256  # pictures to tell what they have in common
 _LIKENESS = 0.85
-_POLAR_DISTANCE = 4.0  # grey levels
+_POLAR_DISTANCE = 6.5  # grey levels
+_ROUGH_DIFFERENCE = 8.0  # after the first iterations
 _LARGEST_DIFFERENCE = 2.9  # grey levels
 _LARGEST_TURNED = 2.2  # of those turned farther than
 _SMALL_ANGLE = math.radians(6)
 _LEAST_CORRELATION = 0.9
 _DISK = 25
-_ITERATIONS = 5
+_ROUGH_ITERATIONS, _ITERATIONS = 2, 4
 _ROWS = 1024
 
 
@@ -44,7 +46,7 @@ class Copies:
     """Pairs of pictures of which one is a copy of the other, P in all.
 
     Attributes:
-        first, second: (P,) int64, positions of the pictures.
+        first, second: (P,) int64, positions of the pictures, first < second.
         angle: (P,) by which the second is turned against the first, in degrees of (-180, 180].
         shift: (P, 2) by which it is shifted, x and y, in pixels of `SIDE`.
         difference: (P,) largest difference that is left, in grey levels of 0..255, smoothed; 0 for equal pictures.
@@ -59,15 +61,23 @@ class Copies:
 
 def find_copies(pictures: NDArray[np.uint8]) -> Copies:
     """Pairs of pictures that show the same photo, re-encoded (JPEG quality 30 and above), shifted by up to 4 pixels
-    along each axis, turned by any angle, or all of it; or two frames between which nothing moved.
+    along each axis, turned by a quarter, a half or up to 6 degrees; or two frames between which nothing moved.
 
     The time grows with the square of the number of pictures: about half a minute for 6,500 on one core.
 
     Args:
         pictures: (N, 128, 128) grey.
     """
-    halved = _halved(pictures)
-    coarse, fine, smooth = _smooth(halved, 1.5), _smooth(halved, 0.7), _smooth(halved, 2.0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # many small steps: threads wait for each other longer than they work
+    try:
+        return _find_copies(_halved(pictures))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _find_copies(halved: Tensor) -> Copies:
+    coarse, smooth = _smooth(halved, 1.5), _smooth(halved, 2.0)
     shifts = _shifts()
     first, second, nearest = _candidates(coarse, shifts)
     distance, angle = _turns(coarse, first, second, nearest, shifts)
@@ -76,22 +86,28 @@ def find_copies(pictures: NDArray[np.uint8]) -> Copies:
     mean = _common(smooth)
     found = []
     for rows in torch.arange(len(first)).split(256):
-        i, j = first[rows], second[rows]
-        pose = _registered(fine[i], fine[j], angle[rows], shift[rows])
-        laid = _warp(smooth[j], *pose)
-        difference = ((smooth[i] - laid) * _disk()).abs().amax((1, 2))
+        i, j, pose = first[rows], second[rows], _start(angle[rows], shift[rows])
+        pose = _registered(coarse[i], coarse[j], pose, iterations=_ROUGH_ITERATIONS)
+        near = _difference(smooth[i], _warp(smooth[j], pose)) < _ROUGH_DIFFERENCE
+        i, j, pose = i[near], j[near], pose[:, near]
+        pose = _registered(coarse[i], coarse[j], pose, iterations=_ITERATIONS)
+        laid = _warp(smooth[j], pose)
+        difference = _difference(smooth[i], laid)
         small = torch.cos(pose[0]) > math.cos(_SMALL_ANGLE)
         good = difference < torch.where(small, _LARGEST_DIFFERENCE, _LARGEST_TURNED)
         good &= _correlation(smooth[i] - mean, laid - mean) > _LEAST_CORRELATION
         found.append(torch.stack([i, j, *pose, difference], 1)[good])
-    table = torch.cat(found).double() if found else torch.empty(0, 6, dtype=torch.float64)
-    turned = torch.rad2deg(table[:, 2])
+    first, second, angle, right, down, difference = (torch.cat(found) if found else torch.empty(0, 6)).double().T
+    swapped = first > second  # told the other way round
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    back = -torch.stack([cos * right + sin * down, cos * down - sin * right], 1)
+    turned = torch.rad2deg(torch.where(swapped, -angle, angle))
     return Copies(
-        first=table[:, 0].long().numpy(),
-        second=table[:, 1].long().numpy(),
+        first=torch.minimum(first, second).long().numpy(),
+        second=torch.maximum(first, second).long().numpy(),
         angle=(180 - (180 - turned) % 360).float().numpy(),
-        shift=(2 * table[:, 3:5]).float().numpy(),
-        difference=table[:, 5].float().numpy(),
+        shift=(2 * torch.where(swapped[:, None], back, torch.stack([right, down], 1))).float().numpy(),
+        difference=difference.float().numpy(),
     )
 
 
@@ -111,7 +127,7 @@ def likeness(
     smooth = _smooth(_halved(pictures), 2.0)
     a, b = smooth[torch.from_numpy(first)], smooth[torch.from_numpy(second)]
     mean = _common(smooth)
-    return _correlation(a - mean, b - mean).numpy(), ((a - b) * _disk()).abs().amax((1, 2)).numpy()
+    return _correlation(a - mean, b - mean).numpy(), _difference(a, b).numpy()
 
 
 def _halved(pictures: NDArray[np.uint8]) -> Tensor:
@@ -171,10 +187,12 @@ def _candidates(pictures: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor, Tenso
         return F.normalize(_spectra(pictures, shift).abs().flatten(1))
 
     plain = magnitudes(shifts[0])
-    mean = plain.mean(0)
-    variances, axes = torch.linalg.eigh((plain - mean).T @ (plain - mean) / count)
-    components = max(1, min(_COMPONENTS, count // 4))
-    whiten = axes[:, -components:] / variances[-components:].clamp_min(1e-12).sqrt()
+    mean, whiten = torch.zeros(plain.shape[1]), torch.eye(plain.shape[1])
+    if count >= _ENOUGH:  # few pictures are all compared
+        mean = plain.mean(0)
+        variances, axes = torch.linalg.eigh((plain - mean).T @ (plain - mean) / count)
+        components = min(_COMPONENTS, count // 4)
+        whiten = axes[:, -components:] / variances[-components:].clamp_min(1e-12).sqrt()
     fixed = F.normalize((plain - mean) @ whiten)
     keys, scores, numbers = [], [], []
     for number, shift in enumerate(shifts):
@@ -220,36 +238,47 @@ def _energy(spectra: Tensor) -> Tensor:
     return 2 * squares.sum((1, 2)) - squares[:, :, 0].sum(1)
 
 
-def _registered(first: Tensor, second: Tensor, angle: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The angle and the shift (x, y) that lay the second pictures onto the first, from near ones.
+def _start(angle: Tensor, shift: Tensor) -> Tensor:
+    """The pose (angle, right, down) that lays the second onto the first, whose circles lie shifted, (3, N)."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    x, y = shift.T
+    return torch.stack([angle, sin * y - cos * x, -sin * x - cos * y])
+
+
+def _registered(first: Tensor, second: Tensor, pose: Tensor, *, iterations: int) -> Tensor:
+    """The pose that lays the second pictures onto the first, (3, N), from a near one.
 
     Gauss-Newton on the squared differences (Baker and Matthews 2004, the inverse compositional algorithm).
     """
     x, y = _coordinates()
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    right = -(cos * shift[:, 0] - sin * shift[:, 1])
-    down = -(sin * shift[:, 0] + cos * shift[:, 1])
     slope_x = F.pad(first[:, :, 2:] - first[:, :, :-2], (1, 1)) / 2
     slope_y = F.pad(first[:, 2:] - first[:, :-2], (0, 0, 1, 1)) / 2
     arm = 20.0  # an angle moves this far, so that all three unknowns are of one size
     slopes = (torch.stack([slope_x, slope_y, (x * slope_y - y * slope_x) / arm], 1) * _disk()).flatten(2)
     solve = torch.linalg.inv(slopes @ slopes.transpose(1, 2) + torch.eye(3)) @ slopes
-    for _ in range(_ITERATIONS):
-        left = (first - _warp(second, angle, right, down)).flatten(1)
-        move = (solve @ left[..., None])[..., 0]
+    angle, right, down = pose
+    for _ in range(iterations):
+        left = (first - _warp(second, torch.stack([angle, right, down]))).flatten(1)
+        move_x, move_y, turn = (solve @ left[..., None])[..., 0].T
         cos, sin = torch.cos(angle), torch.sin(angle)
-        right = right + cos * move[:, 0] - sin * move[:, 1]
-        down = down + sin * move[:, 0] + cos * move[:, 1]
-        angle = angle + move[:, 2] / arm
-    return angle, right, down
+        right = right + cos * move_x - sin * move_y
+        down = down + sin * move_x + cos * move_y
+        angle = angle + turn / arm
+    return torch.stack([angle, right, down])
 
 
-def _warp(pictures: Tensor, angle: Tensor, right: Tensor, down: Tensor) -> Tensor:
+def _warp(pictures: Tensor, pose: Tensor) -> Tensor:
     """(N, H, W) read at points that are turned about the middle and then shifted."""
     x, y = _coordinates()
-    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
-    grid = torch.stack([cos * x - sin * y + right[:, None, None], sin * x + cos * y + down[:, None, None]], -1)
+    angle, right, down = pose[:, :, None, None]
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    grid = torch.stack([cos * x - sin * y + right, sin * x + cos * y + down], -1)
     return F.grid_sample(pictures[:, None], grid / (_HALF / 2), align_corners=False, padding_mode="border")[:, 0]
+
+
+def _difference(first: Tensor, second: Tensor) -> Tensor:
+    """The largest difference of pictures (N, H, W) within the disk, (N,)."""
+    return ((first - second) * _disk()).abs().amax((1, 2))
 
 
 def _coordinates() -> tuple[Tensor, Tensor]:

@@ -115,7 +115,7 @@ def legend(metrics: dict[str, Any]) -> str:
 
 
 def runs_table(runs: dict[str, dict[str, Any]]) -> str:
-    """Several runs, one row each: the verdicts of each run's own threshold on the clean test images.
+    """Several runs, one row each: the verdicts of each run's own threshold on the clean test images, and the cost.
 
     Args:
         runs: folder name -> the content of its `metrics.json`.
@@ -132,6 +132,10 @@ def runs_table(runs: dict[str, dict[str, Any]]) -> str:
         "F1 published",
         "precision",
         "recall",
+        "normals_only F1 [95 %]",
+        "parameters",
+        "training",
+        "ms/image",
     ]
     rows = [heads]
     for name, metrics in runs.items():
@@ -141,7 +145,10 @@ def runs_table(runs: dict[str, dict[str, Any]]) -> str:
         ranking = [number(clean["auroc"], 4), number(clean["average_precision"], 4)]
         verdicts = [with_interval(at, "f1"), number(published["at"][metrics["threshold"]]["f1"])]
         threshold = _ROWS.get(metrics["threshold"], metrics["threshold"])
-        rows.append([*about, *ranking, threshold, *verdicts, number(at["precision"]), number(at["recall"])])
+        verdicts += [number(at["precision"]), number(at["recall"]), with_interval(clean["at"]["normals_only"], "f1")]
+        seconds = metrics["fit_seconds"]
+        cost = [f"{metrics['parameters']:,}", "n/a" if seconds is None else f"{seconds:.0f} s"]
+        rows.append([*about, *ranking, threshold, *verdicts, *cost, number(metrics.get("score_milliseconds"), 1)])
     return markdown_table(rows)
 
 

@@ -13,7 +13,7 @@ from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.conv_ae import WIDTHS, ConvAENetwork, check_bottleneck
 from anodice.models.detector import Scored
-from anodice.models.losses import reconstruction_loss
+from anodice.models.losses import ReconstructionLoss, reconstruction_loss
 from anodice.models.optimizers import OptimizerFactory
 from anodice.models.reconstruction import ReconstructionDetector, target
 from anodice.scoring.class_scale import QuantileScale
@@ -44,12 +44,13 @@ class AEClassifierNetwork(ConvAENetwork):
         return self.decoder(codes), self.head(codes)
 
 
-class AEClassifier(ReconstructionDetector):
-    """The auto-encoder with a classifier as a detector; see `ReconstructionDetector` for the arguments it shares.
+class ClassifyingAE(ReconstructionDetector):
+    """An auto-encoder that tells classes apart as a detector; see `ReconstructionDetector` for the arguments it shares.
 
     Args:
+        network: besides what a reconstructing network has, `logits(images)` (N, classes), and `both(images)`, the
+            reconstructions and the logits.
         classes: names of the classes.
-        loss: name of the reconstruction loss, see `reconstruction_loss`.
         class_weight: weight of the cross-entropy beside the reconstruction loss.
         class_quantile: scores are divided by this quantile of the scores of held-out normals of the class that the
             image is taken for, so that one threshold suits all classes; None to leave them.
@@ -60,9 +61,9 @@ class AEClassifier(ReconstructionDetector):
     def __init__(
         self,
         *,
-        code: int,
+        network: nn.Module,
+        loss: ReconstructionLoss,
         classes: Sequence[str],
-        loss: str,
         class_weight: float,
         class_quantile: float | None,
         image_size: int,
@@ -71,7 +72,6 @@ class AEClassifier(ReconstructionDetector):
         optimizer: OptimizerFactory,
         channels_last: bool,
     ) -> None:
-        check_bottleneck(code, in_channels * image_size**2)
         if not class_weight > 0:
             raise AnodiceError(
                 f"expected model.class_weight above 0, got {class_weight!r}; without a classifier, use conv_ae."
@@ -81,10 +81,9 @@ class AEClassifier(ReconstructionDetector):
                 f"expected at least 2 classes to tell apart, got {len(classes)} ({', '.join(classes)}); use "
                 "model=conv_ae."
             )
-        network = AEClassifierNetwork(in_channels=in_channels, image_size=image_size, code=code, classes=len(classes))
         super().__init__(
             network=network,
-            loss=reconstruction_loss(loss),
+            loss=loss,
             score=score,
             optimizer=optimizer,
             channels_last=channels_last,
@@ -116,3 +115,40 @@ class AEClassifier(ReconstructionDetector):
         found = [(self.score(self, batch["image"])[1], self.classify(batch["image"])) for batch in held_out]
         scores, classes = (torch.cat(column) for column in zip(*found, strict=True))
         self.scale.fit(scores.to(self.scale.scale.dtype), classes)
+
+
+class AEClassifier(ClassifyingAE):
+    """The conv AE with a classifier on its code as a detector; see `ClassifyingAE` for the arguments it shares.
+
+    Args:
+        loss: name of the reconstruction loss, see `reconstruction_loss`.
+    """
+
+    def __init__(
+        self,
+        *,
+        code: int,
+        classes: Sequence[str],
+        loss: str,
+        class_weight: float,
+        class_quantile: float | None,
+        image_size: int,
+        in_channels: int,
+        score: Score,
+        optimizer: OptimizerFactory,
+        channels_last: bool,
+    ) -> None:
+        check_bottleneck(code, in_channels * image_size**2)
+        network = AEClassifierNetwork(in_channels=in_channels, image_size=image_size, code=code, classes=len(classes))
+        super().__init__(
+            network=network,
+            loss=reconstruction_loss(loss),
+            classes=classes,
+            class_weight=class_weight,
+            class_quantile=class_quantile,
+            image_size=image_size,
+            in_channels=in_channels,
+            score=score,
+            optimizer=optimizer,
+            channels_last=channels_last,
+        )

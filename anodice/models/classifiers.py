@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -91,3 +93,32 @@ class DefectCNN(nn.Module):
 
 def _stage(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)
+
+
+class AEWithFaceCNN(nn.Module):
+    """An auto-encoder and a face classifier beside it, which share nothing but the images: an earlier project's pair.
+
+    Args:
+        autoencoder: any reconstructing network.
+        classes: names of the classes.
+    """
+
+    def __init__(self, *, autoencoder: nn.Module, in_channels: int, image_size: int, classes: Sequence[str]) -> None:
+        super().__init__()
+        self.autoencoder, self.code = autoencoder, autoencoder.code
+        self.classifier = FaceCNN(in_channels=in_channels, image_size=image_size, classes=len(classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.autoencoder(images)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """The same as calling the network."""
+        return self.autoencoder.reconstruct(images)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, classes)."""
+        return self.classifier(images)
+
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Reconstructions and logits."""
+        return self(images), self.logits(images)

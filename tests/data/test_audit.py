@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from anodice.data.audit import audit
+from anodice.data.audit import audit, session_warning, sessions
+from anodice.data.near_duplicates import Pair
 from anodice.data.records import Record
 
 
@@ -63,3 +64,48 @@ def test_without_a_published_split_copies_are_counted_and_nothing_leaks():
 def test_photos_without_a_split_that_are_test_photos_are_copies_of_these():
     found = audit(_records("any/00/a A", "any/00/b B", "test/00/c A"))
     assert (found.training_copies, found.leaked) == (("any/00/a",), ())
+
+
+def test_near_duplicates_of_training_photos_are_counted_once_they_are_known():
+    records = _records("train/00/a A", "train/00/x X", "test/00/b B", "test/00/c A", "test/00/d D")
+    assert audit(records).nearly_leaked is None
+    assert "near" not in audit(records).sentence()
+    pairs = [Pair(0, 2, "shifted", 1.0), Pair(0, 3, "exact", 0.0), Pair(2, 4, "burst", 1.0)]
+    found = audit(records, pairs)
+    assert found.nearly_leaked == ("test/00/b",)
+    assert "1 more are near duplicates of training photos" in found.sentence()
+
+
+def test_near_duplicates_with_two_labels_conflict():
+    records = _records("train/ano/x X", "train/00/a A", "train/00/b B")
+    pairs = [Pair(0, 1, "turned", 1.0, 90.0), Pair(1, 2, "burst", 1.0)]
+    assert audit(records, pairs).near_conflicts == (("train/00/a", "train/ano/x"),)
+
+
+def _of_sessions(*counts):
+    """Records of sessions with so many normal and anomalous photos."""
+    made = []
+    for day, (normals, anomalies) in enumerate(counts):
+        classes = ["00"] * normals + ["ano"] * anomalies
+        made += [
+            Record(f"{day}-{k}", "train", c, c == "ano", None, None, f"day{day}", "", "") for k, c in enumerate(classes)
+        ]
+    return made
+
+
+def test_sessions_are_counted_by_class():
+    found = sessions(_of_sessions((30, 2), (5, 0)))
+    assert [(s.name, s.classes, s.normals, s.anomalies) for s in found] == [
+        ("day0", {"00": 30, "ano": 2}, 30, 2),
+        ("day1", {"00": 5}, 5, 0),
+    ]
+
+
+def test_anomalies_of_sessions_with_few_normals_are_warned_of():
+    warning = session_warning(_of_sessions((30, 2), (3, 7)))
+    assert "7 of 9 anomalous photos come from sessions with fewer than 20 normal photos (day1)" in warning
+    assert session_warning(_of_sessions((30, 2), (30, 7))) is None
+
+
+def test_names_that_tell_no_sessions_give_no_warning():
+    assert session_warning(_of_sessions((1, 0), (0, 1), (1, 0))) is None

@@ -51,8 +51,8 @@ class _Listener(pl.LightningModule):
 class _Blacken(nn.Module):
     """An augmentation that nobody can miss."""
 
-    def forward(self, images):
-        return torch.zeros_like(images)
+    def augment(self, images):
+        return {"image": torch.zeros_like(images)}
 
 
 class _Quarter:
