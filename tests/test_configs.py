@@ -90,7 +90,9 @@ def test_every_key_has_a_comment_or_speaks_for_itself():
         "painter",
         "loss",
         "defaults",
+        "network",
         "- network",
+        "- network@network.autoencoder",
         "- _self_",
         "",
     }

@@ -39,6 +39,7 @@ class DiceDataModule(pl.LightningDataModule):
         border_radius: share of half the image within which the object lies, for scores that leave out what surrounds
             it; None for the whole image.
         seed: seeds the split and the order of the training batches.
+        fit_per_class: at most so many normal photos of each class to learn from; None for all.
         cache_dir: where the decoded images are kept.
         augmentation: applied to training batches only; None for none.
         split: divides the photos into fit, validation and test; see `anodice.data.splits`. None for `Published`.
@@ -63,6 +64,7 @@ class DiceDataModule(pl.LightningDataModule):
         seed: int,
         cache_dir: str,
         augmentation: nn.Module | None,
+        fit_per_class: int | None = None,
         split: Splitting | None = None,  # configs of runs from before there was a choice have none
     ) -> None:
         super().__init__()
@@ -88,9 +90,10 @@ class DiceDataModule(pl.LightningDataModule):
                 f"expected data.border_radius above 0 (1 reaches the middle of each edge), got {border_radius!r}; null "
                 f"is for the whole image."
             )
-        sizes = {"image_size": image_size, "batch_size": batch_size, "steps_per_epoch": steps_per_epoch}
+        sizes = {"image_size": image_size, "batch_size": batch_size}
+        sizes |= {"steps_per_epoch": steps_per_epoch, "fit_per_class": fit_per_class}
         for name, value in sizes.items():
-            if value is None and name == "steps_per_epoch":
+            if value is None and name in ("steps_per_epoch", "fit_per_class"):
                 continue
             if not isinstance(value, int) or value < 1:
                 raise AnodiceError(f"expected data.{name} to be a whole number of at least 1, got {value!r}.")
@@ -98,7 +101,7 @@ class DiceDataModule(pl.LightningDataModule):
         self.image_size, self.in_channels = image_size, in_channels
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.validation_fraction, self.test_fraction = validation_fraction, test_fraction
-        self.border_radius, self.seed = border_radius, seed
+        self.border_radius, self.seed, self.fit_per_class = border_radius, seed, fit_per_class
         self.cache_dir = Path(cache_dir)
         self.splitting = Published() if split is None else split
         self.transform, self.augmentation = EvaluationTransform(), augmentation
@@ -119,6 +122,7 @@ class DiceDataModule(pl.LightningDataModule):
                 validation_fraction=self.validation_fraction,
                 test_fraction=self.test_fraction,
                 seed=self.seed,
+                fit_per_class=self.fit_per_class,
             )
         return self._photos
 

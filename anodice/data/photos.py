@@ -19,7 +19,7 @@ from anodice.data.cache import CachedImages, Orientation, cached_images
 from anodice.data.layouts import in_order
 from anodice.data.near_duplicates import Pair, group_ids, known_pairs, near_duplicate_pairs
 from anodice.data.records import Folder, Layout, Record, Walk, walk
-from anodice.data.split import Split
+from anodice.data.split import Split, with_fewer_to_fit
 from anodice.data.splits import Splitting
 from anodice.errors import AnodiceError
 
@@ -89,12 +89,14 @@ def read_photos(
     validation_fraction: float,
     test_fraction: float,
     seed: int,
+    fit_per_class: int | None = None,
 ) -> Photos:
     """Read the folder; what a person may not expect of it is logged as a warning.
 
     Args:
         orientation: turns the photos, unless those of the layout are upright.
         splitting: see `anodice.data.splits`.
+        fit_per_class: at most so many normal photos of each class to fit; None for all.
 
     Raises:
         AnodiceError: the folder is not laid out so, or cannot be split (see `walk` and `splitting`).
@@ -122,6 +124,8 @@ def read_photos(
         test_fraction=test_fraction,
         seed=seed,
     )
+    if fit_per_class is not None:
+        split = with_fewer_to_fit(split, records, per_class=fit_per_class, seed=seed)
     if orientation is not None and not turned:
         log.info("the photos of this layout are upright: data.orientation has nothing to do")
     if orientation is None and not walked.layout.upright:

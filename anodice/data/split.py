@@ -102,6 +102,15 @@ def split_of(
     return Split(tuple(fit), tuple(validation), tuple(test), leaked, digest)
 
 
+def with_fewer_to_fit(split: Split, records: Sequence[Record], *, per_class: int, seed: int) -> Split:
+    """The split with at most `per_class` photos of each class to fit, the same ones for a seed; the rest is unused."""
+    chosen: list[int] = []
+    for class_name in sorted({records[i].class_name for i in split.fit}):
+        own = {records[i].content: i for i in split.fit if records[i].class_name == class_name}
+        chosen += _shuffled(class_name, own, seed)[:per_class]
+    return split_of(records, sorted(chosen), split.validation, split.test, split.leaked)
+
+
 def check_fractions(**fractions: float) -> None:
     """Raise where one of the data's fractions is not inside (0, 1)."""
     for name, value in fractions.items():

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from anodice.data.records import Record
-from anodice.data.split import make_split, write_split
+from anodice.data.split import make_split, with_fewer_to_fit, write_split
 from anodice.errors import AnodiceError
 
 CLASSES = ("00", "05", "10")
@@ -288,3 +288,16 @@ def test_anomalies_alone_may_lack_a_published_split():
     records = [r for r in _photos() if not r.anomalous] + [_record("any", "odd", f"odd-{k}") for k in range(4)]
     split = _split(records)
     assert sum(records[i].anomalous for i in split.validation) == sum(records[i].anomalous for i in split.test) == 2
+
+
+def test_fewer_photos_to_fit_leave_validation_and_test_alone():
+    records = _photos()
+    whole = _split(records)
+    few = with_fewer_to_fit(whole, records, per_class=2, seed=0)
+    assert Counter(records[i].class_name for i in few.fit) == dict.fromkeys(CLASSES, 2)
+    assert set(few.fit) < set(whole.fit)
+    assert (few.validation, few.test, few.leaked) == (whole.validation, whole.test, whole.leaked)
+    assert few.digest != whole.digest
+    assert with_fewer_to_fit(whole, records, per_class=2, seed=0) == few
+    assert with_fewer_to_fit(whole, records, per_class=2, seed=1).fit != few.fit
+    assert with_fewer_to_fit(whole, records, per_class=100, seed=0) == whole

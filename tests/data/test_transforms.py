@@ -62,9 +62,10 @@ def test_augmentation_of_zero_is_the_identity():
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_kind_of_augmentation_draws_for_each_image(name):
-    images = _images(count=1).expand(5, -1, -1, -1)
-    augmented = _augment(images, **{name: ALL[name]})
-    assert len({tuple(image.flatten().tolist()) for image in augmented}) == 5
+    torch.manual_seed(0)
+    augmented = _augment(_images(count=1).expand(8, -1, -1, -1), **{name: ALL[name]})
+    different = len({tuple(image.flatten().tolist()) for image in augmented})
+    assert different > 2 if name == "glare" else different == 8  # half of the images get no glare
 
 
 @pytest.mark.parametrize("name", ALL)
