@@ -91,7 +91,8 @@ def hyper_parameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dic
     """
     flat = flatten(config)
     keys = ["seed", "trainer.max_epochs", *(key for key in flat if key.startswith(("model.", "optimizer.")))]
-    keys = [key for key in keys if not key.startswith(("model.score.", "model.optimizer."))]
+    told_elsewhere = ("model.score.", "model.optimizer.", "model.image_size", "model.in_channels")
+    keys = [key for key in keys if not key.startswith(told_elsewhere)]
     keys += [override.partition("=")[0].lstrip("+") for override in overrides]
     numbers = {key: flat[key] for key in keys if type(flat.get(key)) in (int, float)}  # a bool is no number here
     return dict(config["name"]) | numbers

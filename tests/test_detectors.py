@@ -74,27 +74,20 @@ def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path)
     detector = instantiate(OmegaConf.load(run / "config.yaml").model)
     load_weights(detector, run / "checkpoints" / "best.ckpt")
     assert all(torch.isfinite(value).all() for value in detector.state_dict().values())
+    images = torch.rand(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        maps, found, classes = detector.eval()(torch.rand(3, 1, 64, 64))
+        maps, found, classes = detector.eval()(images)
     assert maps.shape == (3, 1, 64, 64)
     assert maps.isfinite().all()
     assert (found.shape, found.dtype) == ((3,), torch.float64)
     assert (classes is None) == (detector.classes is None) == (metrics["test"]["published"]["class_accuracy"] is None)
+    if "model.comparison=dark_band" not in variant:  # which counts dark pixels, wherever they are
+        columns = torch.randperm(64, generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            assert (detector(images[..., columns]).scores != found).all()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["ae_classifier", "patchcore", "template"])
 def test_colour(model, dice_root, tmp_path):
     train(configured(dice_root, tmp_path, f"model={model}", "data.in_channels=3"))
     assert (tmp_path / "run" / "metrics.json").is_file()
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_shuffled_columns_change_the_score(model, dice_root, tmp_path):
-    config = configured(dice_root, tmp_path, f"model={model}")
-    train(config)
-    detector = instantiate(OmegaConf.load(tmp_path / "run" / "config.yaml").model)
-    load_weights(detector, tmp_path / "run" / "checkpoints" / "best.ckpt")
-    images = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    columns = torch.randperm(64, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        assert (detector.eval()(images).scores != detector(images[..., columns]).scores).all()
