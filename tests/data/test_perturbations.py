@@ -8,6 +8,7 @@ import torch
 from anodice.data.layouts import dice11
 from anodice.data.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.data.photos import read_photos
+from anodice.data.splits import Published
 from anodice.errors import AnodiceError
 
 NAMES = sorted(PERTURBATIONS)
@@ -156,6 +157,7 @@ def test_real_photos_stay_recognisable(real_dice_root, tmp_path):
         image_size=128,
         in_channels=1,
         orientation=None,
+        splitting=Published(),
         validation_fraction=0.1,
         test_fraction=0.2,
         seed=0,
