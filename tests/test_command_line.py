@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[1]
 
 MISTAKES = [
     ("train.py modle=vae", "there is no option 'modle'; did you mean 'model'?"),
-    ("train.py model=vea", "there is no model=vea; did you mean 'vae'? Known: conv_ae, vae."),
+    ("train.py model=vea", "there is no model=vea; did you mean 'vae'? Known: ae_classifier, "),
     ("train.py model=3", "Config group override must be a string or a list. Got int"),
     ("train.py score=tolerant", "did you mean 'tolerant_l1'?"),
     ("train.py trainer.max_epoch=3", "did you mean 'trainer.max_epochs'?"),
@@ -58,4 +58,7 @@ def test_help_shows_how_to_call_it(program):
     )
     assert done.returncode == 0
     assert f"python {program}" in done.stdout
-    assert "threshold: f1_max, manual, normals_only, recall_at" in done.stdout
+    assert (
+        "threshold: f1_max, f_beta, manual, normal_quantile, normals_only, oracle, per_class, precision_at, recall_at"
+        in done.stdout
+    )

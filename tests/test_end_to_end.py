@@ -106,6 +106,10 @@ def test_metrics_follow_the_published_schema(trained):
         at = metrics["test"][part]["at"]
         assert set(at) == {"f1_max", "normals_only", "oracle", "flag_everything"}
         assert at["oracle"]["fitted_on"] == "test"
+        pixels = metrics["test"][part]["pixels"]
+        assert pixels["images_with_masks"] == 8
+        assert 0 <= pixels["f1_max"] <= pixels["f1_max_oracle"] <= 1
+        assert 0 <= pixels["aupro"] <= 1
         assert at["f1_max"]["fitted_on"] == "validation: 22 normal, 12 anomalous"
         assert at["f1_max"]["f1_low"] <= at["f1_max"]["f1"] <= at["f1_max"]["f1_high"]
         assert sum(at["f1_max"][k] for k in ("tp", "fp", "fn", "tn")) == metrics["test"][part]["normals"] + 8

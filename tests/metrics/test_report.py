@@ -10,10 +10,13 @@ from anodice.verdicts import evaluate, fit_thresholds
 from tests.test_verdicts import made_up
 
 
+ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
+
+
 def metrics(**options: int) -> dict:
     table = made_up(**options)
     found = evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)
-    return {"model": "vae", "data": "dice11", "seed": 0, **found}
+    return {**ABOUT, **found}
 
 
 def with_rule(rule: Rule) -> dict:
@@ -53,6 +56,7 @@ def test_runs_table_has_a_row_per_run():
     assert len(text.splitlines()) == 4
     assert "first" in text
     assert "second" in text
+    assert "| 2,435,329  | 203 s    | n/a      |" in text
 
 
 def test_details_add_up_to_the_table():
@@ -85,7 +89,7 @@ def test_a_threshold_that_was_not_fitted_is_called_so():
 
 
 def test_an_oracle_is_called_oracle_wherever_its_figures_stand():
-    found = {"model": "vae", "data": "dice11", "seed": 0, **with_rule(Oracle(allowed=True))}
+    found = {**ABOUT, **with_rule(Oracle(allowed=True))}
     assert report.headline(found).startswith("ORACLE, no result")
     assert "| oracle (hindsight) *" in report.table(found)
     assert "| oracle (hindsight) |" in report.runs_table({"first": found})
