@@ -9,7 +9,6 @@ from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
 from anodice.verdicts import evaluate, fit_thresholds
 from tests.test_verdicts import made_up
 
-
 ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
 
 
