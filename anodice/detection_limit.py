@@ -7,7 +7,6 @@ its own threshold is measured. Nobody has to collect defects for that.
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from anodice.inference import class_names, load_run
 from anodice.metrics.detection import Limit, limit
 from anodice.metrics.report import markdown_table
 from anodice.models.detector import Detector
-from anodice.reports import save_figures
+from anodice.reports import read_thresholds, save_figures
 from anodice.thresholds.fitted import Threshold
 
 log = logging.getLogger(__name__)
@@ -121,17 +120,6 @@ def _flags(
     return np.concatenate(verdicts)
 
 
-def own_threshold(run: Path) -> Threshold:
-    """The threshold that gives the run's verdicts."""
-    path = run / runs.THRESHOLDS
-    if not path.is_file():
-        raise AnodiceError(
-            f"expected {runs.THRESHOLDS} in {run}, found none; evaluate it: python evaluate.py run={run}."
-        )
-    chosen = next(entry for entry in json.loads(path.read_text()).values() if entry.get("chosen"))
-    return Threshold.from_dict({key: value for key, value in chosen.items() if key not in ("chosen", "sentence")})
-
-
 def detection_limit(run: Path, *, root: str | None, photos: int, seed: int) -> str:
     """Measure the run, write tables and picture into its folder `detection_limit`, and tell what was found.
 
@@ -145,7 +133,7 @@ def detection_limit(run: Path, *, root: str | None, photos: int, seed: int) -> s
     """
     if photos < _FEWEST:
         raise AnodiceError(f"expected at least {_FEWEST} photos to paint on, got {photos}; 60 give fair intervals.")
-    threshold = own_threshold(run)
+    threshold = read_thresholds(run).chosen
     detector, data = load_run(run, root)
     chosen = held_out(data, photos)
     pixels = [data.photos.pixels[data.photos.rows[i]] for i in chosen]

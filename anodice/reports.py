@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 from anodice import runs
+from anodice.errors import AnodiceError
 from anodice.figures.curves import precision_recall, score_histogram
 from anodice.metrics import report
 from anodice.models.detector import Detector
@@ -37,6 +39,18 @@ def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitt
     write_scores(folder / runs.SCORES, table, fitted.chosen)
     runs.write_json(folder / runs.METRICS, metrics)
     (folder / runs.REPORT).write_text(f"{summary(metrics, fitted)}\n\n{report.details(metrics)}\n")
+
+
+def read_thresholds(run: Path) -> Fitted:
+    """The thresholds that a training or an evaluation left in the run folder.
+
+    Raises:
+        AnodiceError: there are none.
+    """
+    path = run / runs.THRESHOLDS
+    if not path.is_file():
+        raise AnodiceError(f"expected {path}, which is missing; make it with python evaluate.py run={run}.")
+    return Fitted.from_dict(json.loads(path.read_text()))
 
 
 def summary(metrics: dict[str, Any], fitted: Fitted) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,11 @@ from torch import Tensor
 from anodice import runs
 from anodice.data.datamodule import Batch, DiceDataModule
 from anodice.data.perturbations import PERTURBATIONS
-from anodice.errors import AnodiceError
 from anodice.inference import load_run, score_records
 from anodice.metrics.report import markdown_table, number
 from anodice.metrics.sweep import Confusion, sweep
 from anodice.models.detector import Detector
-from anodice.reports import save_figures
+from anodice.reports import read_thresholds, save_figures
 from anodice.thresholds.fitted import Threshold
 
 log = logging.getLogger(__name__)
@@ -65,15 +63,8 @@ def fixed_thresholds(run: Path) -> dict[str, Threshold]:
     Raises:
         AnodiceError: the run has no thresholds.
     """
-    path = run / runs.THRESHOLDS
-    if not path.is_file():
-        raise AnodiceError(f"expected {path}, which is missing; make it with python evaluate.py run={run}.")
-    rules = {name: dict(found) for name, found in json.loads(path.read_text()).items() if found["value"] is not None}
-    chosen = {name: found.pop("chosen") for name, found in rules.items()}
-    for found in rules.values():
-        del found["sentence"]  # made anew from the rest
-    wanted = [*(name for name in rules if chosen[name]), *(n for n in rules if n == "normals_only" and not chosen[n])]
-    return {name: Threshold.from_dict(rules[name]) for name in wanted}
+    fitted = read_thresholds(run)
+    return {name: fitted.by_rule[name] for name in (fitted.chosen.rule, "normals_only") if name in fitted.by_rule}
 
 
 def measure(

@@ -47,6 +47,19 @@ class Fitted:
         }
         return fitted | {name: {"value": None, "rule": name, "reason": why} for name, why in self.refused.items()}
 
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Mapping[str, Any]]) -> Fitted:
+        """The inverse of `as_dict`."""
+        refused = {name: entry["reason"] for name, entry in found.items() if entry["value"] is None}
+        fitted = {name: entry for name, entry in found.items() if name not in refused}
+        told = ("chosen", "sentence")
+        by_rule = {
+            name: Threshold.from_dict({key: value for key, value in entry.items() if key not in told})
+            for name, entry in fitted.items()
+        }
+        chosen = next(name for name, entry in fitted.items() if entry["chosen"])
+        return cls(by_rule[chosen], by_rule, refused)
+
 
 def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:
     """Fit the chosen rule, and those that every table shows, on the validation images.

@@ -98,7 +98,9 @@ def run(data_module, dice_root, tmp_path, monkeypatch):
     def with_threshold(rule):
         fitted = rule.fit([], [], fitted_on="validation", split_digest="")
         entry = {**fitted.as_dict(), "chosen": True, "sentence": fitted.sentence()}
-        (folder / "threshold.json").write_text(json.dumps({"other": {"value": None}, rule.name: entry}))
+        (folder / "threshold.json").write_text(
+            json.dumps({"other": {"value": None, "reason": "too few"}, rule.name: entry})
+        )
         return folder
 
     return with_threshold
@@ -157,7 +159,7 @@ def test_too_few_photos_are_refused(run):
 def test_a_run_without_threshold_is_to_be_evaluated_first(run):
     folder = run(Manual(1e9))
     (folder / "threshold.json").unlink()
-    with pytest.raises(AnodiceError, match=r"expected threshold.json .* evaluate it"):
+    with pytest.raises(AnodiceError, match=r"threshold.json, which is missing; make it with python evaluate.py"):
         limits.detection_limit(folder, root=None, photos=6, seed=0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from anodice.metrics.sweep import sweep
 from anodice.scores import COLUMNS, ScoreTable, read_scores, same_images, write_scores
 from anodice.thresholds.normals import NormalsOnly
 from anodice.thresholds.rules import F1Max, Manual, Oracle, PerClass, PrecisionAt, RecallAt
-from anodice.verdicts import evaluate, fit_thresholds
+from anodice.verdicts import Fitted, evaluate, fit_thresholds
 
 _PROVENANCE = {"fitted_on": "validation", "split_digest": "abcd"}
 
@@ -287,3 +289,18 @@ def test_runs_are_paired_by_their_pixels():
     assert (one.content == other.content).all()
     assert (one.score == other.score).all()
     assert same_images(first, second.where(second.content != second.published.content[0])) is None
+
+
+@pytest.mark.parametrize("predicted", ["", "03"])
+def test_thresholds_come_back_from_their_file(predicted):
+    rule = PerClass(F1Max()) if predicted else NormalsOnly()
+    fitted = fit_thresholds(made_up(normals=30, predicted=predicted), rule, "abcd")
+    assert Fitted.from_dict(json.loads(json.dumps(fitted.as_dict()))) == fitted
+
+
+def test_thresholds_that_could_not_be_fitted_come_back_with_their_reason():
+    table = made_up()
+    fitted = fit_thresholds(table.where(~table.label), NormalsOnly(), "abcd")
+    again = Fitted.from_dict(json.loads(json.dumps(fitted.as_dict())))
+    assert again == fitted
+    assert "f1_max" in again.refused

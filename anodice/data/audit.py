@@ -48,8 +48,8 @@ class Audit:
         )
         if self.test > 0:
             line += (
-                f"; {len(self.leaked)} of {self.test} test photos are copies of training photos (figures come with and "
-                f"without them)"
+                f"; {len(self.leaked)} of {self.test} test photos are copies of training photos (split=published gives "
+                f"figures with and without them, the other splits keep them apart)"
             )
             if self.nearly_leaked is not None:
                 line += f"; {len(self.nearly_leaked)} more are near duplicates of training photos"
