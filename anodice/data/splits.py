@@ -167,23 +167,29 @@ class HeldOutSessions:
         del test_fraction  # the sessions tell it
         check_fractions(validation_fraction=validation_fraction)
         there = {r.session for r in records}
-        for session in self.test:
-            if session not in there:
-                raise unknown("shooting session", session, there)
-        if not any(r.session not in self.test and not r.anomalous for r in records):
+        tested = {_session(name, there) for name in self.test}
+        if not any(r.session not in tested and not r.anomalous for r in records):
             raise AnodiceError(
                 f"expected a session with normal photos beside those of split.test, got all of them "
                 f"({', '.join(sorted(there))}); leave one out to train on."
             )
         found = groups()
-        of_test = [i for i, r in enumerate(records) if r.session in self.test]
+        of_test = [i for i, r in enumerate(records) if r.session in tested]
         test = _usable(records, of_test, found, away_from=())
         for anomalous, what in ((False, "normal"), (True, "anomalous")):
             if not any(records[i].anomalous == anomalous for i in test):
                 log.warning("the sessions of split.test hold no %s photos: most figures cannot be had.", what)
-        others = [i for i, r in enumerate(records) if r.session not in self.test]
+        others = [i for i, r in enumerate(records) if r.session not in tested]
         rest = _usable(records, others, found, away_from=test)
         return _trained_on(records, rest, test, found, validation_fraction=validation_fraction, seed=seed)
+
+
+def _session(name: str, there: Iterable[str]) -> str:
+    """The session that is meant: on the command line 26_01_22 reads as the number 260122."""
+    spelled = {known.replace("_", ""): known for known in there} | {known: known for known in there}
+    if name not in spelled:
+        raise unknown("shooting session", name, there)
+    return spelled[name]
 
 
 def _usable(

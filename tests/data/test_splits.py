@@ -155,6 +155,12 @@ def test_held_out_sessions_are_the_test_whatever_is_published():
     assert trained == {r.content for r in records if r.session != "day1"}
 
 
+def test_a_session_that_reads_as_a_number_is_found():
+    records = [replace(r, session=r.session.replace("day", "26_01_2")) for r in _photos()]
+    split = _split(HeldOutSessions(test=[260121]), records)  # what the command line makes of 26_01_21
+    assert _contents(records, split.test) == {r.content for r in records if r.session == "26_01_21"}
+
+
 def test_a_session_without_anomalies_is_named(caplog):
     records = _photos()
     _split(HeldOutSessions(test=["day2"]), records)
