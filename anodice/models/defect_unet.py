@@ -24,24 +24,27 @@ _SLOPE = 0.1
 class UNet(nn.Module):
     """(N, C, H, W) -> logits (N, 1, H, W), after Ronneberger et al. (2015): halved by strides, doubled, with skips.
 
-    Args:
-        widths: channels at each size, the full one first; each further one halves H and W.
+    Blocks of 2x2 pixels enter and leave as channels (Shi et al. 2016): nothing of them is lost, and no convolution has
+    to go over the full size, where few channels cost most of the time.
 
-    >>> sum(p.numel() for p in UNet(in_channels=1, image_size=128, widths=[8, 16, 32, 48, 64]).parameters()) == 303_873
-    True
+    Args:
+        widths: channels at each size, half the full one first; each further one halves H and W.
+
+    >>> sum(p.numel() for p in UNet(in_channels=1, image_size=128, widths=[16, 32, 48, 64]).parameters())
+    296804
     """
 
     def __init__(self, *, in_channels: int, image_size: int, widths: Sequence[int]) -> None:
         super().__init__()
-        check_size(image_size, 2 ** (len(widths) - 1))
-        self.first = _convolution(in_channels, widths[0])
+        check_size(image_size, 2 ** len(widths))
+        self.first = nn.Sequential(nn.PixelUnshuffle(2), _convolution(4 * in_channels, widths[0]))
         self.down = nn.ModuleList(
             nn.Sequential(_halving(above, below), _convolution(below, below)) for above, below in pairwise(widths)
         )
         rising = list(pairwise(reversed(widths)))
         self.up = nn.ModuleList(_doubling(below, above) for below, above in rising)
         self.join = nn.ModuleList(_convolution(2 * above, above) for _, above in rising)
-        self.last = nn.Conv2d(widths[0], 1, kernel_size=1)
+        self.last = nn.Sequential(nn.Conv2d(widths[0], 4, kernel_size=1), nn.PixelShuffle(2))
 
     def forward(self, images: Tensor) -> Tensor:
         levels = [self.first(images)]

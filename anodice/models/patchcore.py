@@ -23,6 +23,8 @@ OWN = "own"
 
 _CELL = 8
 """Pixels of the image along a cell of the memory."""
+_TINY = 1e-12
+"""Keeps a layer that is zero everywhere from dividing by it."""
 
 
 class LocalMemory(nn.Module):
@@ -52,6 +54,7 @@ class LocalMemory(nn.Module):
         self.memory = Memory(entries=entries, radius=radius, seed=0)
         self.register_buffer("norms", torch.ones(layers))
 
+    @torch.no_grad()
     def fit(self, extract: Callable[[Tensor], list[Tensor]], fitted: Iterable[Batch]) -> None:
         """Keep features of the normal photos; what was kept before is lost.
 
@@ -59,15 +62,25 @@ class LocalMemory(nn.Module):
             extract: images -> their feature maps.
         """
         taken = spread(torch.cat([batch["class"] for batch in fitted]), self.photos)
-        found, start = [], 0
+        count, side = int(taken.sum()), self.image_size // _CELL
+        kept, squares, seen, start = None, torch.zeros_like(self.norms), 0, 0
         for batch in fitted:
             images = batch["image"][taken[start : start + len(batch["image"])]]
             start += len(batch["image"])
-            if len(images) > 0:
-                found.append(self._cells(extract(images)))
-        layers = [torch.cat(parts) for parts in zip(*found, strict=True)]
-        self.norms.copy_(torch.stack([features.square().sum(1).mean().sqrt() for features in layers]))
-        self.memory.fit(self._joined(layers))
+            if len(images) == 0:
+                continue
+            layers = self._cells(extract(images))
+            squares += torch.stack([features.square().sum() for features in layers])
+            joined = torch.cat(layers, 1).permute(2, 3, 0, 1)
+            if kept is None:  # once and as it is needed: there may be gigabytes of it
+                kept = joined.new_empty(side, side, count, joined.shape[3])
+            kept[:, :, seen : seen + len(images)] = joined
+            seen += len(images)
+        self.norms.copy_((squares / (count * side**2)).sqrt())
+        lengths = [features.shape[1] for features in layers]
+        for features, norm in zip(kept.split(lengths, dim=3), self.norms, strict=True):
+            features /= norm + _TINY
+        self.memory.fit(kept)
 
     def forward(self, layers: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Feature maps -> maps (N, 1, H, W) and scores (N,) float64."""
@@ -87,7 +100,7 @@ class LocalMemory(nn.Module):
         ]
 
     def _joined(self, layers: list[Tensor]) -> Tensor:
-        return torch.cat([features / norm for features, norm in zip(layers, self.norms + 1e-12, strict=True)], 1)
+        return torch.cat([features / (norm + _TINY) for features, norm in zip(layers, self.norms, strict=True)], 1)
 
 
 class PatchCore(DefectUNet):
@@ -218,7 +231,7 @@ def patchcore(
 
 
 def spread(classes: Tensor, count: int) -> Tensor:
-    """Which of N photos to take: about `count` of them, as many of each class that has them, evenly along its photos.
+    """Which of N photos to take: at most `count`, as many of each class that has them, evenly along its photos.
 
     Neighbours are often frames of one film and nearly the same, so even steps show more than a random choice.
 
@@ -226,15 +239,15 @@ def spread(classes: Tensor, count: int) -> Tensor:
         classes: (N,) int64.
 
     Returns:
-        (N,) bool; at least one of each class.
+        (N,) bool; at least one of each class, even where that makes more than `count`.
 
     >>> spread(torch.tensor([0, 0, 0, 0, 0, 1]), 4).tolist()
-    [True, False, False, False, True, True]
+    [True, False, True, False, True, True]
     """
-    present = classes.unique()
+    sizes = classes.unique(return_counts=True)[1]
+    each = max((n for n in range(1, int(sizes.max()) + 1) if int(sizes.clamp_max(n).sum()) <= count), default=1)
     taken = torch.zeros_like(classes, dtype=torch.bool)
-    for number in present:
+    for number in classes.unique():
         own = (classes == number).nonzero()[:, 0]
-        most = min(len(own), max(1, count // len(present)))
-        taken[own[torch.linspace(0, len(own) - 1, most).round().long()]] = True
+        taken[own[torch.linspace(0, len(own) - 1, min(len(own), each)).round().long()]] = True
     return taken

@@ -16,7 +16,7 @@ def _features(count, *, seed, dimensions=6, height=4, width=5):
 
 def _memory(count=20, *, entries=20, radius=1):
     memory = Memory(entries=entries, radius=radius, seed=0)
-    memory.fit(_features(count, seed=0))
+    memory.fit(_features(count, seed=0).permute(2, 3, 0, 1))
     return memory
 
 
@@ -52,7 +52,7 @@ def test_a_shift_within_the_radius_costs_nothing():
 def test_fewer_photos_than_entries_are_all_kept_and_a_second_fit_forgets_the_first():
     memory = _memory(count=5, entries=64)
     assert memory.bank.shape == (4, 5, 5, 6)
-    memory.fit(_features(9, seed=3))
+    memory.fit(_features(9, seed=3).permute(2, 3, 0, 1))
     assert memory.bank.shape == (4, 5, 9, 6)
     assert memory(_features(5, seed=0)).min() > 0
 
