@@ -14,7 +14,7 @@ register_resolvers()
 @hydra.main(config_path="conf", config_name="evaluate", version_base="1.3")
 def main(config: DictConfig) -> None:
     check_types(config, "evaluate", HydraConfig.get().runtime.choices)
-    from anodice.evaluation import evaluate_runs  # torch and Lightning load only now
+    from anodice.evaluation import evaluate_runs  # loads torch and Lightning only to score anew
 
     evaluate_runs(config)
 

@@ -4,7 +4,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from anodice.command_line import run
+from anodice.command_line import check_values, run
 from anodice.configs import check_types
 from anodice.runs import register_resolvers
 
@@ -14,6 +14,7 @@ register_resolvers()
 @hydra.main(config_path="conf", config_name="train", version_base="1.3")
 def main(config: DictConfig) -> float | None:
     check_types(config, "train", HydraConfig.get().runtime.choices)
+    check_values(config)
     from anodice.training import train  # torch and Lightning load only now: help and config errors stay instant
 
     return train(config)

@@ -20,6 +20,7 @@ from anodice.errors import AnodiceError, unknown
 from anodice.inference import calibrate
 from anodice.metrics.sweep import sweep
 from anodice.models.detector import Detector
+from anodice.process import peak_memory_megabytes
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,14 @@ def check_monitor(callbacks: list[Callback], loss_names: list[str], *, labelled:
 
 
 class Calibrate(Callback):
-    """Fits what is not learned by gradients before each validation, so that each checkpoint has its own."""
+    """Fits what is not learned by gradients before each validation, so that each checkpoint has its own.
+
+    A detector that `learns_once` is left alone.
+    """
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: Detector) -> None:
-        calibrate(pl_module, trainer.datamodule)
+        if not pl_module.learns_once:
+            calibrate(pl_module, trainer.datamodule)
 
 
 class ValidationFigures(Callback):
@@ -85,33 +90,56 @@ class ValidationFigures(Callback):
 
 
 class Throughput(Callback):
-    """Measures the training: seconds in all, and images per second of training steps (validation left out).
+    """Measures the training: its seconds, its images per second, how long the first step took to come, and its memory.
 
     Attributes:
+        begun: when the job began, on the clock of `time.perf_counter`; from the making of the callback on, unless set.
         seconds: wall time of the training with its validations; None before it has ended.
-        images_per_second: over all training steps so far.
+        images_per_second: over all training steps so far, without the validations.
     """
 
     def __init__(self) -> None:
+        self.begun = time.perf_counter()
         self.seconds: float | None = None
         self._images, self._stepping = 0, 0.0
         self._last = 0.0
         self._start: float | None = None
+        self._to_first_step: float | None = None
+        self._peaks: dict[str, float | None] = {}
 
     @property
     def images_per_second(self) -> float | None:
         """None before the first step."""
         return self._images / self._stepping if self._stepping > 0 else None
 
-    def state_dict(self) -> dict[str, float]:
-        """For the checkpoint: a resumed training counts on."""
-        return {"seconds": self._seconds_now(), "images": self._images, "stepping": self._stepping}
+    def figures(self, device: torch.device) -> dict[str, float | None]:
+        """What `metrics.json` tells of the training on this device: all of `reports.MEASURED` but the last."""
+        return {
+            "fit_seconds": self.seconds,
+            "fit_images_per_second": self.images_per_second,
+            "seconds_to_first_step": self._to_first_step,
+            **self._peaks_now(device),
+        }
 
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint: a resumed training counts on."""
+        return {
+            "seconds": self._seconds_now(),
+            "images": self._images,
+            "stepping": self._stepping,
+            "to_first_step": self._to_first_step,
+            "peaks": self._peaks,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self._images, self._stepping = (state_dict[name] for name in ("seconds", "images", "stepping"))
+        # Checkpoints from before these were measured have none.
+        self._to_first_step, self._peaks = state_dict.get("to_first_step"), state_dict.get("peaks", {})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start = time.perf_counter()
+        if pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)  # an earlier job of the process may have held more
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last = time.perf_counter()
@@ -120,12 +148,15 @@ class Throughput(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         now = time.perf_counter()
+        if self._images == 0:
+            self._to_first_step = now - self.begun
         self._images += len(batch["index"])
         self._stepping += now - self._last
         self._last = now
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._last = time.perf_counter()
+        self._peaks = self._peaks_now(pl_module.device)
         if self.images_per_second is not None and trainer.logger is not None:
             trainer.logger.log_metrics({"train/images_per_second": self.images_per_second}, step=trainer.global_step)
 
@@ -135,6 +166,20 @@ class Throughput(Callback):
     def _seconds_now(self) -> float:
         before = 0.0 if self.seconds is None else self.seconds
         return before if self._start is None else before + time.perf_counter() - self._start
+
+    def _peaks_now(self, device: torch.device) -> dict[str, float | None]:
+        """The peaks so far, those from before the training was resumed among them."""
+        return {name: _highest(peak, self._peaks.get(name)) for name, peak in peak_memory(device).items()}
+
+
+def peak_memory(device: torch.device) -> dict[str, float | None]:
+    """The most memory held so far, in 10^6 bytes, by the process and by torch on the GPU; None for what is lacking."""
+    on_gpu = torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None
+    return {"peak_memory_megabytes": peak_memory_megabytes(), "peak_gpu_memory_megabytes": on_gpu}
+
+
+def _highest(*peaks: float | None) -> float | None:
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 class EpochCheckpoint(ModelCheckpoint):
@@ -199,8 +244,7 @@ class _ProgressBar(TQDMProgressBar):
         metrics.pop("v_num", None)
         found = {name: trainer.callback_metrics.get(name) for name in ("val/auroc", "val/f1_max")}
         metrics |= {name: f"{float(value):.4f}" for name, value in found.items() if value is not None}
-        speed = _speed(trainer)
-        return {**metrics, "images/s": round(speed)} if speed is not None else metrics
+        return metrics | _speed_and_memory(trainer)
 
 
 class _EpochLines(ProgressBar):
@@ -220,8 +264,7 @@ class _EpochLines(ProgressBar):
             return
         metrics = trainer.callback_metrics
         shown = [f"{name} {float(metrics[name]):.5g}" for name in ("val/loss", *VALIDATION_FIGURES) if name in metrics]
-        speed = _speed(trainer)
-        shown += [] if speed is None else [f"{speed:.0f} images/s"]
+        shown += [f"{value} {unit}" for unit, value in _speed_and_memory(trainer).items()]
         log.info("epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, ", ".join(shown))
 
 
@@ -230,5 +273,9 @@ def progress() -> Callback:
     return _ProgressBar() if sys.stdout.isatty() else _EpochLines()
 
 
-def _speed(trainer: pl.Trainer) -> float | None:
-    return next((c.images_per_second for c in trainer.callbacks if isinstance(c, Throughput)), None)
+def _speed_and_memory(trainer: pl.Trainer) -> dict[str, int]:
+    """Images per second so far, and the most memory held: that of the GPU, where it trains on one."""
+    speeds = [c.images_per_second for c in trainer.callbacks if isinstance(c, Throughput)]
+    memory, on_gpu = peak_memory(trainer.strategy.root_device).values()
+    found = {"images/s": next(iter(speeds), None), "MB": memory if on_gpu is None else on_gpu}
+    return {unit: round(value) for unit, value in found.items() if value is not None}

@@ -11,10 +11,12 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue
 
 from anodice.configs import CONF, defaults, flatten
 from anodice.errors import AnodiceError
+from anodice.process import keep_freed_memory
 
 
 def run(program: Callable[[], None], config_name: str) -> None:
@@ -24,6 +26,7 @@ def run(program: Callable[[], None], config_name: str) -> None:
     """
     asked_for_traceback = os.environ.get("HYDRA_FULL_ERROR") not in (None, "0")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
+    keep_freed_memory()
     try:
         program()
     except Exception as error:
@@ -31,6 +34,18 @@ def run(program: Callable[[], None], config_name: str) -> None:
         if asked_for_traceback or sentence is None:
             raise
         _leave(sentence)
+
+
+def check_values(config: DictConfig) -> None:
+    """Refuse what can be seen to be wrong before torch loads, which takes seconds.
+
+    Raises:
+        AnodiceError: a seed or a number of threads that cannot be.
+    """
+    if not isinstance(config.seed, int) or config.seed < 0:
+        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
+    if config.threads != "auto" and (type(config.threads) is not int or config.threads < 1):
+        raise AnodiceError(f"expected threads to be auto or a whole number of at least 1, got {config.threads!r}.")
 
 
 def _leave(sentence: str) -> None:

@@ -14,13 +14,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from anodice import runs
-from anodice.data.photos import groups
-from anodice.inference import load_run, score_records
 from anodice.metrics.compare import Comparison, compare
 from anodice.metrics.report import comparisons_table, markdown_table, runs_table
-from anodice.pictures import error_gallery
-from anodice.pixels import pixel_figures
-from anodice.reports import TIMES, about, save_figures, summary, write_results
+from anodice.process import use_threads
+from anodice.reports import MEASURED, about, save_figures, summary, write_results
 from anodice.scores import ScoreTable, read_scores, same_images, score_table
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import Oracle
@@ -112,7 +109,14 @@ def _differing(
 
 
 def _score_again(run: Path, root: str | None) -> _Evaluated:
+    # What needs no model need not wait for torch and Lightning: other thresholds, comparisons, wrong names of runs.
+    from anodice.data.photos import groups
+    from anodice.inference import load_run, score_records
+    from anodice.pictures import error_gallery
+    from anodice.pixels import pixel_figures
+
     config = runs.read_config(run)
+    use_threads(config.get("threads", "auto"))  # another number may change the last digit
     detector, data = load_run(run, root)
     table = score_table(
         data.photos.records,
@@ -122,7 +126,7 @@ def _score_again(run: Path, root: str | None) -> _Evaluated:
     )
     metrics = run / runs.METRICS  # a training that was killed has none, and nobody knows how long it took
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
-    head = {**about(config, detector), **{name: measured.get(name) for name in TIMES}}
+    head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(detector, data))
     save_figures(run / runs.FIGURES, error_gallery(detector, data, table, done.fitted.chosen))
     return done

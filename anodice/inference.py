@@ -82,6 +82,15 @@ def load_weights(detector: Detector, checkpoint: Path) -> None:
     log.info("%s: epoch %d, step %d", runs.readable(checkpoint), state["epoch"] + 1, state["global_step"])
 
 
+def save_weights(detector: Detector, checkpoint: Path) -> None:
+    """Put the detector's weights and calibration into a checkpoint in place of its own; the rest of it stays."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state["state_dict"] = detector.state_dict()
+    new = checkpoint.with_suffix(".new")
+    torch.save(state, new)
+    new.replace(checkpoint)
+
+
 def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
     """The detector of a finished run with its best weights, where its trainer would put it, and the run's photos.
 
@@ -104,7 +113,10 @@ def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
         )
     detector: Detector = instantiate(config.model)
     load_weights(detector, run / runs.BEST)
-    return detector.to(_device(config.trainer.accelerator)).eval(), data
+    detector.to(_device(config.trainer.accelerator)).eval()
+    if not detector.has_learned:  # the training was killed before its end
+        calibrate(detector, data)
+    return detector, data
 
 
 def _device(accelerator: str) -> torch.device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
@@ -14,12 +14,27 @@ from anodice import runs
 from anodice.errors import AnodiceError
 from anodice.figures.curves import precision_recall, score_histogram
 from anodice.metrics import report
-from anodice.models.detector import Detector
 from anodice.scores import ScoreTable, write_scores
 from anodice.verdicts import Fitted
 
-TIMES = ("fit_seconds", "fit_images_per_second", "score_milliseconds")
-"""The figures of `metrics.json` that only the training itself measures; the last is per image, in the run's batches."""
+if TYPE_CHECKING:  # evaluations from saved scores do not wait for torch
+    from anodice.models.detector import Detector
+
+MEASURED = (
+    "fit_seconds",
+    "fit_images_per_second",
+    "seconds_to_first_step",
+    "peak_memory_megabytes",
+    "peak_gpu_memory_megabytes",
+    "score_milliseconds",
+)
+"""The figures of `metrics.json` that only the training itself measures, each None where it cannot be had.
+
+`seconds_to_first_step` counts from the start of the command (of a later job of a multirun: of the job) to the end of
+the first training step: imports, reading of the photos, everything; a resumed training keeps it. The peaks are in 10^6
+bytes, up to the end of the training: what the process held at most, in a multirun with its earlier jobs, and what torch
+held at most on the GPU. `score_milliseconds` is per image, in the run's batches.
+"""
 
 
 def about(config: DictConfig, detector: Detector) -> dict[str, Any]:

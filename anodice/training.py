@@ -13,18 +13,20 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import ProgressBar
 
 from anodice import runs
-from anodice.callbacks import Calibrate, Throughput, check_monitor
+from anodice.callbacks import Calibrate, Throughput, check_monitor, peak_memory
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import describe, groups
 from anodice.data.split import write_split
 from anodice.errors import AnodiceError
-from anodice.inference import calibrate, load_weights, score_records
+from anodice.inference import calibrate, load_weights, save_weights, score_records
 from anodice.models.detector import Detector
 from anodice.pictures import error_gallery, sample_panels
 from anodice.pixels import pixel_figures
-from anodice.reports import TIMES, about, save_figures, score_figures, summary, write_results
+from anodice.process import begin_job, use_threads
+from anodice.reports import about, save_figures, score_figures, summary, write_results
 from anodice.scores import score_table
 from anodice.tensorboard import hyper_parameters, write_final
 from anodice.thresholds.rule import Rule
@@ -39,7 +41,7 @@ def train(config: DictConfig) -> float | None:
     Returns:
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
-    run = Path(HydraConfig.get().runtime.output_dir)
+    begun, run = begin_job(), Path(HydraConfig.get().runtime.output_dir)
     try:
         config = _config_to_run(config, run)
         rule, detector, data, trainer = _prepare(config, run)
@@ -48,7 +50,7 @@ def train(config: DictConfig) -> float | None:
         raise
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
     log.info("run folder %s", runs.readable(run))
-    times = _learn(run, trainer, detector, data, resume=config.resume is not None)
+    measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
 
     together, start = groups(data.photos), time.perf_counter()
     table = score_table(
@@ -57,11 +59,11 @@ def train(config: DictConfig) -> float | None:
         lambda part: score_records(detector, data, part),
         groups=together,
     )
-    times["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(table)
+    measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(table)
     fitted = fit_thresholds(table, rule, data.photos.split.digest)
     metrics = {
         **about(config, detector),
-        **times,
+        **measured,
         **evaluate(table, fitted, seed=config.seed, pixels=pixel_figures(detector, data)),
     }
     write_results(run, metrics, table, fitted)
@@ -73,6 +75,8 @@ def train(config: DictConfig) -> float | None:
     save_figures(run / runs.FIGURES, figures)
     told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
     write_final(trainer, told, metrics, figures)
+    for logger in trainer.loggers:
+        logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
     log.info("\n%s", summary(metrics, fitted))
     log.info(
         "\neverything is in %s; look at it with: tensorboard --logdir %s", runs.readable(run), config.paths.log_dir
@@ -82,9 +86,8 @@ def train(config: DictConfig) -> float | None:
 
 def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
     """Make everything and check it: whatever is wrong shows before the first batch."""
-    if not isinstance(config.seed, int) or config.seed < 0:
-        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
     _quieten()
+    use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
     data: DiceDataModule = instantiate(config.data)
@@ -116,7 +119,7 @@ def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
         return _resumed_config(run)
     config = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     if config.trainer.precision == "auto":
-        config.trainer.precision = _fastest_precision(config.trainer.accelerator)
+        config.trainer.precision = fastest_precision(config.trainer.accelerator)
         log.info(
             "trainer.precision=%s, the fastest here (scores are always computed in float32)", config.trainer.precision
         )
@@ -127,10 +130,10 @@ def _resumed_config(run: Path) -> DictConfig:
     config = runs.read_config(run)
     overrides = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
     for override in overrides:
-        if not override.startswith(("trainer.", "callbacks.", "paths.")):
+        if not override.startswith(("trainer.", "callbacks.", "paths.", "threads=")):
             raise AnodiceError(
-                f"expected only trainer.*, callbacks.* and paths.* beside resume=, got {override}; the rest comes from "
-                f"{run / runs.CONFIG}. Start a new run to change it."
+                f"expected only trainer.*, callbacks.*, paths.* and threads beside resume=, got {override}; the rest "
+                f"comes from {run / runs.CONFIG}. Start a new run to change it."
             )
     config = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides))
     config.resume = str(run)
@@ -138,7 +141,7 @@ def _resumed_config(run: Path) -> DictConfig:
     return config
 
 
-def _fastest_precision(accelerator: str) -> str:
+def fastest_precision(accelerator: str) -> str:
     if accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
@@ -162,6 +165,8 @@ def _counts(data: DiceDataModule) -> tuple[int, int]:
 
 def _trainer(config: DictConfig, run: Path) -> pl.Trainer:
     callbacks = [instantiate(c) for c in config.callbacks.values() if c is not None]
+    if not config.trainer.get("enable_progress_bar", True):  # Lightning refuses callbacks that would show something
+        callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
     loggers = [instantiate(c, save_dir=str(run)) for c in (config.logger or {}).values() if c is not None]
     return instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run))
 
@@ -173,15 +178,20 @@ def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device:
 
 
 def _learn(
-    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool
+    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool, begun: float
 ) -> dict[str, float | None]:
-    """Train the detector and put its best epoch's weights into it; the first two of the `TIMES`."""
+    """Train the detector and put its best epoch's weights into it; all of `reports.MEASURED` but the last."""
     if not detector.loss_names:
         return _learn_in_one_pass(run, trainer, detector, data)
-    trainer.fit(detector, datamodule=data, ckpt_path=run / runs.LAST if resume else None, weights_only=True)
-    _load_best(run, trainer, detector, data)
     throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
-    return dict(zip(TIMES[:2], (throughput.seconds, throughput.images_per_second), strict=True))
+    throughput.begun = begun
+    trainer.fit(detector, datamodule=data, ckpt_path=run / runs.LAST if resume else None, weights_only=True)
+    start = time.perf_counter()
+    _load_best(run, trainer, detector, data)
+    figures = throughput.figures(trainer.strategy.root_device)
+    if detector.learns_once and figures["fit_seconds"] is not None:
+        figures["fit_seconds"] += time.perf_counter() - start
+    return figures
 
 
 def _learn_in_one_pass(
@@ -197,7 +207,12 @@ def _learn_in_one_pass(
     trainer.validate(detector, datamodule=data, verbose=False)
     trainer.save_checkpoint(run / runs.BEST)
     shutil.copy(run / runs.BEST, run / runs.LAST)
-    return dict(zip(TIMES[:2], (seconds, len(data.photos.split.fit) / seconds), strict=True))
+    return {
+        "fit_seconds": seconds,
+        "fit_images_per_second": len(data.photos.split.fit) / seconds,
+        "seconds_to_first_step": None,  # there are no steps
+        **peak_memory(trainer.strategy.root_device),
+    }
 
 
 def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
@@ -210,3 +225,7 @@ def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDat
         trainer.save_checkpoint(best)
     load_weights(detector, best)
     detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too
+    if not detector.has_learned:
+        detector.eval()
+        calibrate(detector, data)
+        save_weights(detector, best)

@@ -1,4 +1,4 @@
-"""Train and evaluate every method of the earlier projects, and our own recipes, and write one table.
+"""Train and evaluate every method of the earlier projects and write one table.
 
     python scripts/earlier_projects.py --root DIR
 
@@ -21,9 +21,7 @@ from anodice.metrics.report import markdown_table, number, with_interval
 
 PROJECT = Path(__file__).parents[1]
 FIGURES = OmegaConf.to_container(OmegaConf.load(Path(__file__).with_name("earlier_figures.yaml")))
-OURS = ("conv_ae", "ae_classifier", "vae", "inception_cae")
 RECIPES = {f"seeds/{name}": [f"experiment=seeds/{name}"] for name in FIGURES}
-RECIPES |= {name: [f"model={name}", "data=dice11"] for name in OURS}
 """Name -> overrides of train.py."""
 
 
@@ -34,8 +32,8 @@ def main() -> None:
     chosen = RECIPES if arguments.only is None else [_known(name) for name in arguments.only.split(",")]
     log_dir = Path(arguments.log_dir)
     for name in chosen:
-        if _finished(log_dir / name) is None:
-            _train(name, log_dir / name, arguments.root, arguments.overrides)
+        if finished(log_dir / name) is None:
+            train(name, RECIPES[name], log_dir / name, arguments.root, arguments.overrides)
     text = document(log_dir)
     output = log_dir / "table.md" if arguments.output is None else Path(arguments.output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +43,7 @@ def main() -> None:
 
 def document(log_dir: Path) -> str:
     """The table with what a reader needs to know of it."""
-    runs = [run for run in (_finished(log_dir / name) for name in RECIPES) if run is not None]
+    runs = [run for run in (finished(log_dir / name) for name in RECIPES) if run is not None]
     if not runs:
         raise AnodiceError(f"expected finished runs under {log_dir.absolute()}, found none; see the messages above.")
     test = json.loads((runs[0] / "metrics.json").read_text())["test"]
@@ -55,8 +53,8 @@ def document(log_dir: Path) -> str:
 
 HEAD = """# The earlier projects, measured again
 
-Each method of five earlier projects on dice, as close to the original as its faults allow (`conf/experiment/seeds/`),
-and our own recipes. All rows come from one command:
+Each method of five earlier projects on dice, as close to the original as its faults allow (`conf/experiment/seeds/`);
+our own detectors are in results.md. All rows come from one command:
 
     python scripts/earlier_projects.py --root DIR
 
@@ -70,7 +68,7 @@ other test photos of the same dice: compare what they mean before their digits.
 
 
 def table(log_dir: Path) -> str:
-    """The finished runs under `log_dir`, one row each, as Markdown; those with a published figure come first."""
+    """The finished runs under `log_dir`, one row each, as Markdown."""
     heads = [
         *("recipe", "published", "what that figure really was", "AUROC"),
         *("F1, f1_max [95 %]", "F1, normals_only [95 %]", "F1, its own rule"),
@@ -78,20 +76,20 @@ def table(log_dir: Path) -> str:
     ]
     rows = [heads]
     for name in RECIPES:
-        run = _finished(log_dir / name)
+        run = finished(log_dir / name)
         if run is None:
             continue
         metrics = json.loads((run / "metrics.json").read_text())
         clean, published = metrics["test"]["clean"], metrics["test"]["published"]
-        told = FIGURES.get(name.removeprefix("seeds/"), {}) if name.startswith("seeds/") else {}
+        told = FIGURES[name.removeprefix("seeds/")]
         own = (
             clean["at"][metrics["threshold"]]["f1"] if metrics["threshold"] not in ("f1_max", "normals_only") else None
         )
         rows.append(
             [
                 name,
-                told.get("published", "ours"),
-                told.get("really", ""),
+                told["published"],
+                told["really"],
                 number(clean["auroc"]),
                 with_interval(clean["at"]["f1_max"], "f1"),
                 with_interval(clean["at"]["normals_only"], "f1"),
@@ -103,20 +101,15 @@ def table(log_dir: Path) -> str:
     return markdown_table(rows) + "\n"
 
 
-def _train(name: str, log_dir: Path, root: str, overrides: list[str]) -> None:
-    command = [
-        sys.executable,
-        str(PROJECT / "train.py"),
-        *RECIPES[name],
-        f"data.root={root}",
-        f"paths.log_dir={log_dir}",
-    ]
-    print(f"== {name}: {' '.join(['python train.py', *command[2:], *overrides])}", flush=True)
-    if subprocess.run([*command, *overrides], check=False).returncode != 0:
+def train(name: str, recipe: list[str], log_dir: Path, root: str, overrides: list[str]) -> None:
+    """Run train.py with a recipe's overrides and further ones, with its runs under `log_dir`; a failure is told."""
+    told = [*recipe, f"data.root={root}", f"paths.log_dir={log_dir}", *overrides]
+    print(f"== {name}: {' '.join(['python train.py', *told])}", flush=True)
+    if subprocess.run([sys.executable, str(PROJECT / "train.py"), *told], check=False).returncode != 0:
         print(f"== {name} failed; its row is left out", file=sys.stderr)
 
 
-def _finished(log_dir: Path) -> Path | None:
+def finished(log_dir: Path) -> Path | None:
     """The newest run under a recipe's folder that has figures."""
     runs = sorted((path.parent for path in log_dir.glob("runs/*/metrics.json")), key=lambda run: run.stat().st_mtime)
     return runs[-1] if runs else None

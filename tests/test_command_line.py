@@ -28,6 +28,8 @@ MISTAKES = [
     ("train.py seed=abc", "expected seed to be a whole number"),
     ("train.py seed=-1", "expected seed to be a whole number of at least 0, got -1"),
     ("train.py seed=null", "expected seed to be a whole number of at least 0, got None"),
+    ("train.py threads=0", "expected threads to be auto or a whole number of at least 1, got 0"),
+    ("train.py threads=all", "expected threads to be auto or a whole number of at least 1, got 'all'"),
     ("train.py threshold=manual", "expected a value for threshold.value, got none"),
     ("train.py data.image_size=100", "set data.image_size=96 or 112"),
     ("train.py data.in_channels=2", "expected data.in_channels 1 (grey) or 3 (RGB), got 2"),
@@ -62,3 +64,25 @@ def test_help_shows_how_to_call_it(program):
         "threshold: f1_max, f_beta, manual, normal_quantile, normals_only, oracle, per_class, precision_at, recall_at"
         in done.stdout
     )
+
+
+INSTANT = [
+    *("train.py --help", "train.py --cfg job", "train.py model=vea", "train.py foo=1", "train.py trainer.max_epochz=3"),
+    *("train.py trainer.max_epochs=ten", "train.py seed=-1", "train.py threads=0", "train.py resume=latest"),
+    *("evaluate.py --help", "evaluate.py rum=latest", "evaluate.py run=nowhere"),
+]
+
+
+@pytest.mark.parametrize("line", INSTANT)
+def test_help_and_mistakes_do_not_wait_for_torch(line, tmp_path):
+    program, *options = line.split()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(PROJECT / program), *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    imported = {told.rpartition("|")[2].strip() for told in done.stderr.splitlines() if told.startswith("import time:")}
+    assert "hydra.main" in imported
+    assert imported & {"torch", "torchvision", "pytorch_lightning", "torchmetrics", "skimage"} == set()

@@ -15,6 +15,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from anodice.reports import MEASURED
+
 PROJECT = Path(__file__).parents[1]
 FILES = {
     *("config.yaml", "split.json", "threshold.json", "scores.csv", "metrics.json", "report.md", "environment.json"),
@@ -97,11 +99,16 @@ def test_metrics_follow_the_published_schema(trained):
         "parameters",
         "fit_seconds",
         "fit_images_per_second",
+        "seconds_to_first_step",
+        "peak_memory_megabytes",
+        "peak_gpu_memory_megabytes",
         "score_milliseconds",
         "test",
         "validation",
         "faces",
     }
+    assert metrics["seconds_to_first_step"] > 0
+    assert metrics["peak_gpu_memory_megabytes"] is None
     for part in ("published", "clean"):
         at = metrics["test"][part]["at"]
         assert set(at) == {"f1_max", "normals_only", "oracle", "flag_everything"}
@@ -187,12 +194,8 @@ def test_a_killed_training_can_be_evaluated(trained, tmp_path):
     call("evaluate", folder, f"run={copy}")
     found, whole = metrics_of(copy), metrics_of(run)
     assert found["fit_seconds"] is None
-    assert {**found, "fit_seconds": 0, "fit_images_per_second": 0, "score_milliseconds": 0} == {
-        **whole,
-        "fit_seconds": 0,
-        "fit_images_per_second": 0,
-        "score_milliseconds": 0,
-    }
+    unmeasured = dict.fromkeys(MEASURED)
+    assert found == whole | unmeasured
 
 
 def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_path):
@@ -288,3 +291,48 @@ def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_pat
     output = interrupted(tmp_path, *endless, after="run folder", seconds=3)
     assert "within its first epoch" in output
     assert "flag everything" in call("evaluate", tmp_path, "run=latest")
+
+
+def test_without_a_progress_bar_no_epoch_is_told(dice_root, tmp_path):
+    output = call("train", tmp_path, *small(dice_root, "trainer.enable_progress_bar=false", "trainer.max_epochs=1"))
+    assert "epoch 1 of" not in output
+    assert metrics_of(newest(tmp_path))["fit_images_per_second"] > 0
+
+
+def test_profile_tells_the_most_expensive_operators(dice_root, tmp_path):
+    short = small(dice_root, "debug=profile", "data.steps_per_epoch=8", "trainer.max_epochs=1", "threads=1")
+    output = call("train", tmp_path, *short)
+    assert "3 training steps, the most expensive operators of which are" in output
+    run = newest(tmp_path)
+    assert "aten::convolution_backward" in (run / "profile.txt").read_text()
+    assert json.loads((run / "profile_trace.json").read_text())["traceEvents"]
+
+
+@pytest.mark.slow
+def test_many_jobs_in_one_process_leave_nothing_behind(dice_root, tmp_path):
+    code = f"""
+import json, logging, os, runpy, signal, sys, threading, warnings
+import matplotlib.pyplot as plt
+from anodice import training
+
+learn = training.train
+
+def watched(config):
+    figure = learn(config)
+    files = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+    seen = [threading.active_count(), len(logging.getLogger().handlers), len(plt.get_fignums()), len(files)]
+    seen += [len(warnings.filters), str(signal.getsignal(signal.SIGINT))]
+    print("left:", json.dumps(seen), file=sys.stderr)
+    return figure
+
+training.train = watched
+sys.path.insert(0, {str(PROJECT)!r})
+runpy.run_path({str(PROJECT / "train.py")!r}, run_name="__main__")
+"""
+    _, _, *options = command("train", tmp_path, "-m", *small(dice_root, "trainer.max_epochs=1"), "seed=0,1,2,3,4")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *options], capture_output=True, text=True, timeout=300, cwd=tmp_path
+    )
+    left = [line for line in done.stderr.splitlines() if line.startswith("left:")]
+    assert len(left) == 5, done.stderr
+    assert len(set(left[1:])) == 1  # the first loads what the others find loaded

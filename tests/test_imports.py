@@ -13,10 +13,11 @@ import anodice
 
 PACKAGE = Path(anodice.__file__).parent
 LAYERS = (
-    {"errors"},
+    {"errors", "process"},
     {"data", "scoring", "thresholds", "metrics"},
     {"models", "figures"},
-    {"configs", "runs", "scores", "inference", "pixels", "pictures", "tensorboard", "callbacks", "verdicts", "reports"},
+    {"configs", "runs", "scores", "inference", "pixels", "pictures", "tensorboard", "callbacks", "profiling"}
+    | {"verdicts", "reports"},
     {"training", "evaluation", "detection_limit", "robustness", "command_line"},
 )
 """The parts of the package, lowest first."""

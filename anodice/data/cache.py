@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import os
@@ -17,19 +18,21 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from anodice.data.records import Record
+from anodice.data.records import Record, read_bytes
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 _CHUNK = 256
+_PIECE = 32
 
 
 class Orientation(Protocol):
@@ -79,7 +82,7 @@ def cached_images(
     folder = cache_dir / "images" / _key(records, image_size, in_channels, orientation)
     if folder.exists():
         try:
-            return _load(folder, len(records))
+            return _load(folder, len(records), check=True)
         except (OSError, EOFError, ValueError, KeyError, TypeError) as damage:
             log.warning("the image cache %s is damaged (%s); it is built anew", folder, damage)
             _discard(folder)
@@ -92,12 +95,12 @@ def cached_images(
         except OSError:
             if not folder.is_dir():  # not simply another process that was faster
                 raise
-        return _load(folder, len(records))
+        return _load(folder, len(records), check=False)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def decode(path: Path, *, image_size: int, in_channels: int) -> tuple[np.ndarray, str, tuple[int, int], bool]:
+def decode(path: Path | str, *, image_size: int, in_channels: int) -> tuple[np.ndarray, str, tuple[int, int], bool]:
     """Read one image file.
 
     Returns:
@@ -107,18 +110,29 @@ def decode(path: Path, *, image_size: int, in_channels: int) -> tuple[np.ndarray
     Raises:
         OSError, ValueError, SyntaxError: the file is truncated or broken (Pillow's errors).
     """
-    with Image.open(path) as file:
-        image = _to_eight_bit(ImageOps.exif_transpose(file))
-        original = np.asarray(image)
-        colour = original.ndim == 3 and bool((original != original[..., :1]).any())
-        image = image.convert("L" if in_channels == 1 else "RGB")
+    # From a file of its own Pillow reads many small pieces, and mistakes width for height in turned TIFF files.
+    with Image.open(io.BytesIO(read_bytes(str(path)))) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        original = _to_eight_bit(image)
+        shown = _array(original)
+        colour = shown.ndim == 3 and bool((shown != shown[..., :1]).any())
         # Grey photos hash alike whether they are stored with one channel or with three equal ones.
-        hashed = original if colour else np.asarray(image.convert("L"))
-        content = hashlib.blake2b(repr(hashed.shape).encode() + hashed.tobytes(), digest_size=16).hexdigest()
-        if image.size != (image_size, image_size):
-            image = image.resize((image_size, image_size), Image.Resampling.BILINEAR, reducing_gap=None)
-        pixels = np.asarray(image).reshape(image_size, image_size, in_channels)
-    return pixels, content, (original.shape[1], original.shape[0]), colour
+        hashed = shown if colour or shown.ndim == 2 else _array(original.convert("L"))
+        content = hashlib.blake2b(repr(hashed.shape).encode(), digest_size=16)
+        content.update(hashed)
+        mode = "L" if in_channels == 1 else "RGB"
+        wanted = original if original.mode == mode else original.convert(mode)
+        if wanted.size != (image_size, image_size):
+            wanted = wanted.resize((image_size, image_size), Image.Resampling.BILINEAR, reducing_gap=None)
+        pixels = shown if wanted is original else _array(wanted)
+    size = (shown.shape[1], shown.shape[0])
+    return pixels.reshape(image_size, image_size, in_channels), content.hexdigest(), size, colour
+
+
+def _array(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a grey or RGB image, (H, W) or (H, W, 3); on small photos faster than `np.asarray`."""
+    shape = (image.height, image.width) if image.mode == "L" else (image.height, image.width, 3)
+    return np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(shape)
 
 
 def _to_eight_bit(image: Image.Image) -> Image.Image:
@@ -143,44 +157,73 @@ def _build(
     in_channels: int,
     orientation: Orientation | None,
 ) -> None:
-    shape = (len(records), image_size, image_size, in_channels)
-    pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
-
-    def work(index: int) -> tuple[str, tuple[int, int], bool, str]:
-        try:
-            decoded = decode(root / records[index].path, image_size=image_size, in_channels=in_channels)
-        except UnidentifiedImageError:  # its message holds the absolute path, which is not for the cache
-            return "", (0, 0), False, "cannot be decoded (cannot identify image file)"
-        except Exception as error:  # Pillow's readers raise all sorts of errors on broken files
-            return "", (0, 0), False, f"cannot be decoded ({str(error).split(':')[0]})"
-        pixels[index] = decoded[0]
-        return *decoded[1:], ""
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(work, range(len(records)), chunksize=64))
-    contents, sizes, colour, reasons = (list(column) for column in zip(*found, strict=True))
+    shape = (image_size, image_size, in_channels)
+    found: list[_Found] = []
+    crc = 0
     if orientation is not None:
-        decoded = [i for i, reason in enumerate(reasons) if reason == ""]
-        log.info("turning %d photos upright, once", len(decoded))
-        for start in range(0, len(decoded), _CHUNK):
-            rows = decoded[start : start + _CHUNK]
-            pixels[rows, ..., 0] = orientation(pixels[rows, ..., 0])
-    pixels.flush()
-    index = {"contents": contents, "sizes": sizes, "colour": colour, "reasons": reasons, "crc": zlib.crc32(pixels)}
+        log.info("turning %d photos upright, once", len(records))
+    with (folder / "pixels.npy").open("wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(records), *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        room = np.empty((min(_CHUNK, len(records)), *shape), dtype=np.uint8)
+        for start in range(0, len(records), _CHUNK):
+            part = records[start : start + _CHUNK]
+            pixels = room[: len(part)]
+            # A task for many photos: handing over each for itself would take as long as decoding it.
+            pieces = [slice(k, k + _PIECE) for k in range(0, len(part), _PIECE)]
+            decoded = pool.map(_decode_all, repeat(root), [part[k] for k in pieces], [pixels[k] for k in pieces])
+            found += chain.from_iterable(decoded)
+            rows = [k for k, row in enumerate(found[start:]) if row.reason == ""]
+            if orientation is not None and rows:
+                pixels[rows, ..., 0] = orientation(pixels[rows, ..., 0])
+            file.write(pixels)
+            crc = zlib.crc32(pixels, crc)
+    index = {
+        "contents": [row.content for row in found],
+        "sizes": [row.size for row in found],
+        "colour": [row.colour for row in found],
+        "reasons": [row.reason for row in found],
+        "crc": crc,
+    }
     (folder / "index.json").write_text(json.dumps(index))
 
 
-def _load(folder: Path, count: int) -> CachedImages:
+class _Found(NamedTuple):
+    """What decoding an image told beside its pixels; `reason` where it could not be decoded."""
+
+    content: str = ""
+    size: tuple[int, int] = (0, 0)
+    colour: bool = False
+    reason: str = ""
+
+
+def _decode_all(root: Path, records: Sequence[Record], pixels: NDArray[np.uint8]) -> list[_Found]:
+    """Decode images into `pixels` (N, H, W, C)."""
+    found = []
+    for record, row in zip(records, pixels, strict=True):
+        try:
+            row[:], *rest = decode(f"{root}/{record.path}", image_size=len(row), in_channels=row.shape[2])
+            found.append(_Found(*rest))
+        except Exception as error:  # Pillow's readers raise all sorts of errors on broken files
+            unknown = isinstance(error, UnidentifiedImageError)  # its message holds an address in memory
+            reason = "cannot identify image file" if unknown else str(error).split(":")[0]
+            found.append(_Found(reason=f"cannot be decoded ({reason})"))
+            row[:] = 0
+    return found
+
+
+def _load(folder: Path, count: int, *, check: bool) -> CachedImages:
     index = json.loads((folder / "index.json").read_text())
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     if len(pixels) != count or len(index["contents"]) != count:
         raise ValueError(f"{len(pixels)} images where {count} belong")
-    if zlib.crc32(pixels) != index["crc"]:
+    if check and zlib.crc32(pixels) != index["crc"]:
         raise ValueError("its checksum differs")
+    sizes = {tuple(size): tuple(size) for size in index["sizes"]}  # one of each: most photos have the same
     return CachedImages(
         pixels=pixels,
         contents=index["contents"],
-        sizes=[tuple(size) for size in index["sizes"]],
+        sizes=[sizes[tuple(size)] for size in index["sizes"]],
         colour=index["colour"],
         undecodable={i: reason for i, reason in enumerate(index["reasons"]) if reason != ""},
     )

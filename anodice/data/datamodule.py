@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -131,6 +133,17 @@ class DiceDataModule(pl.LightningDataModule):
         """The normal classes that there are photos to learn from, in order; no photo is read for them."""
         return self.layout(Path(self.root).expanduser()).classes
 
+    @cached_property
+    def _targets(self) -> dict[str, NDArray]:
+        """The `label`, `class` and `face` of every record, as in `Batch`; made once for all loaders."""
+        number = {name: k for k, name in enumerate(self.photos.classes)}
+        records = self.photos.records
+        return {
+            "label": np.array([r.anomalous for r in records], dtype=bool),
+            "class": np.array([-1 if r.anomalous else number.get(r.class_name, -1) for r in records], dtype=np.int64),
+            "face": np.array([-1 if r.face is None else r.face for r in records], dtype=np.int64),
+        }
+
     def setup(self, stage: str) -> None:
         del stage  # one reading serves every stage
         _ = self.photos
@@ -159,7 +172,7 @@ class DiceDataModule(pl.LightningDataModule):
         return self._loader(indices, chunks)
 
     def _loader(self, indices: tuple[int, ...] | list[int], batches: Sampler | list[list[int]]) -> DataLoader:
-        dataset = _PhotoDataset(self.photos, indices)
+        dataset = _PhotoDataset(self.photos, self._targets, indices)
         # The sampler yields whole batches, which the dataset gathers in one indexing: no collation, no workers needed.
         return DataLoader(dataset, sampler=batches, batch_size=None)
 
@@ -174,16 +187,11 @@ class DiceDataModule(pl.LightningDataModule):
 class _PhotoDataset(Dataset):
     """Batches of raw photos by position: `image` is (B, H, W, C) uint8 here, transformed on the device later."""
 
-    def __init__(self, photos: Photos, indices: tuple[int, ...] | list[int]) -> None:
+    def __init__(self, photos: Photos, targets: dict[str, NDArray], indices: tuple[int, ...] | list[int]) -> None:
         self.pixels = photos.pixels
         self.indices = np.asarray(indices, dtype=np.int64)
         self.rows = photos.rows[self.indices]
-        records = [photos.records[i] for i in self.indices]
-        self.labels = np.array([r.anomalous for r in records], dtype=bool)
-        number = {name: k for k, name in enumerate(photos.classes)}
-        classes = [-1 if r.anomalous else number.get(r.class_name, -1) for r in records]
-        self.classes = np.array(classes, dtype=np.int64)
-        self.faces = np.array([-1 if r.face is None else r.face for r in records], dtype=np.int64)
+        self.targets = {name: values[self.indices] for name, values in targets.items()}
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -191,9 +199,7 @@ class _PhotoDataset(Dataset):
     def __getitem__(self, positions: list[int]) -> Batch:
         return {
             "image": torch.from_numpy(self.pixels[self.rows[positions]]),
-            "label": torch.from_numpy(self.labels[positions]),
-            "class": torch.from_numpy(self.classes[positions]),
-            "face": torch.from_numpy(self.faces[positions]),
+            **{name: torch.from_numpy(values[positions]) for name, values in self.targets.items()},
             "index": torch.from_numpy(self.indices[positions]),
         }
 

@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ _SIGNATURES = {
     "TIFF": (b"II*\x00", b"MM\x00*"),
     "WEBP": (b"RIFF",),
 }
+_STARTS = tuple(start for starts in _SIGNATURES.values() for start in starts)
 _SESSION = re.compile(r"^(\d\d_\d\d_\d\d)_")
 
 
@@ -70,7 +71,7 @@ class Layout:
     upright: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One image file and what is known about it.
 
@@ -136,23 +137,24 @@ def walk(root: str | Path, layout: Layout) -> Walk:
     empty: list[str] = []
     for folder in layout.folders:
         masks = _masks(root, folder)
+        below = "".join(f"{part}/" for part in Path(folder.path).parts)
         before = len(records)
-        for path in _files(root / folder.path):
-            name = path.relative_to(root).as_posix()
-            data = b"" if is_hidden(path) else path.read_bytes()
-            reason = "hidden file" if is_hidden(path) else _why_not_an_image(data)
+        for name in _files(root / folder.path):
+            path = f"{below}{name}"
+            data = b"" if _is_hidden(name) else read_bytes(f"{root}/{path}")
+            reason = "hidden file" if _is_hidden(name) else _why_not_an_image(data)
             if reason is not None:
-                skipped.append((name, reason))
+                skipped.append((path, reason))
                 continue
             records.append(
                 Record(
-                    path=name,
+                    path=path,
                     split=folder.split,
                     class_name=folder.class_name,
                     anomalous=folder.anomalous,
                     face=folder.face,
-                    mask=masks.get(f"{path.stem}_mask", masks.get(path.stem)),
-                    session=session_of(path.name),
+                    mask=_mask(name, masks),
+                    session=sys.intern(session_of(name)),
                     file_hash=hashlib.blake2b(data, digest_size=16).hexdigest(),
                 )
             )
@@ -176,19 +178,34 @@ def session_of(file_name: str) -> str:
     return dated.group(1) if dated else re.split(r"[_\W]", file_name, maxsplit=1)[0]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The files of one folder by name; nothing where the folder is missing."""
-    if folder.is_dir():
-        with os.scandir(folder) as entries:
-            yield from sorted(Path(e.path) for e in entries if e.is_file())
+def _files(folder: Path) -> list[str]:
+    """The names of the files of one folder, in order; none where the folder is missing."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_file())
+
+
+def read_bytes(path: str) -> bytes:
+    """A whole file; a `Path` for each photo would take as long as the reading."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read()
 
 
 def _masks(root: Path, folder: Folder) -> dict[str, str]:
     """The masks of a folder's photos: stem of the file -> path relative to the root."""
     if folder.masks is None:
         return {}
-    files = (path for path in _files(root / folder.masks) if path.suffix == ".png" and not is_hidden(path))
-    return {path.stem: path.relative_to(root).as_posix() for path in files}
+    names = (name for name in _files(root / folder.masks) if name.endswith(".png") and not _is_hidden(name))
+    return {name.removesuffix(".png"): f"{folder.masks}/{name}" for name in names}
+
+
+def _mask(name: str, masks: dict[str, str]) -> str | None:
+    """The mask of the photo with this file name, if there is one."""
+    if not masks:
+        return None
+    stem = Path(name).stem
+    return masks.get(f"{stem}_mask", masks.get(stem))
 
 
 def _unread(root: Path, layout: Layout) -> tuple[str, ...]:
@@ -202,7 +219,11 @@ def _unread(root: Path, layout: Layout) -> tuple[str, ...]:
 
 def is_hidden(path: Path) -> bool:
     """Whether a name is none that a person gave: `.DS_Store`, `._x`, the folder `__MACOSX`."""
-    return path.name.startswith(".") or path.name == "__MACOSX"
+    return _is_hidden(path.name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def is_photo(path: Path) -> bool:
@@ -217,7 +238,7 @@ def _why_not_an_image(data: bytes) -> str | None:
     """Why the bytes cannot be an image; None where they look like one."""
     if not data:
         return "empty file"
-    if any(data.startswith(signature) for starts in _SIGNATURES.values() for signature in starts):
+    if data.startswith(_STARTS):
         return None
     return f"not an image (expected {', '.join(_SIGNATURES)})"
 

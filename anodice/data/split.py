@@ -42,8 +42,8 @@ class Split:
 def make_split(records: Sequence[Record], *, validation_fraction: float, test_fraction: float, seed: int) -> Split:
     """Split decoded records.
 
-    Of each class the fraction `validation_fraction` of its distinct normal photos (at least one) is held out, and
-    where there is no published split, `test_fraction` of them (at least one) goes to the test; classes that have too
+    Of each class the fraction `validation_fraction` of its distinct normal photos (at least one) is held out, more of
+    few photos (see `enough_to_validate`), and where there is no published split, `test_fraction` of them (at least one) goes to the test; classes that have too
     few photos for that are divided together. Anomalous training photos are for validation; those without a published
     split go to validation and test by halves. The choice depends on the seed and the pixels alone, not on file names or
     their order. Photos filed both as normal and as anomalous are used neither for fitting nor for validation.
@@ -63,7 +63,8 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, test_fr
     used = {r.content for r in records if r.anomalous} & {r.content for r in records if not r.anomalous}
 
     training = _by_class(records, "train", used)
-    for parts, rest in _divided(training[False], (validation_fraction,), seed):
+    share = enough_to_validate(validation_fraction, sum(map(len, training[False].values())))
+    for parts, rest in _divided(training[False], (share,), seed):
         held_out += parts[0]
         fit += rest
     anomalies += [i for photos in training[True].values() for i in photos.values()]
@@ -74,7 +75,9 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, test_fr
             f"expected data.validation_fraction and data.test_fraction below 1 together, got {validation_fraction} and "
             f"{test_fraction}; the rest is what the network learns from."
         )
-    for parts, rest in _divided(unsplit[False], (validation_fraction, test_fraction), seed):
+    left = (1 - test_fraction) * sum(map(len, unsplit[False].values()))
+    share = (1 - test_fraction) * enough_to_validate(validation_fraction / (1 - test_fraction), left)
+    for parts, rest in _divided(unsplit[False], (share, test_fraction), seed):
         held_out += parts[0]
         drawn += parts[1]
         fit += rest
@@ -109,6 +112,17 @@ def with_fewer_to_fit(split: Split, records: Sequence[Record], *, per_class: int
         own = {records[i].content: i for i in split.fit if records[i].class_name == class_name}
         chosen += _shuffled(class_name, own, seed)[:per_class]
     return split_of(records, sorted(chosen), split.validation, split.test, split.leaked)
+
+
+def enough_to_validate(fraction: float, normals: float) -> float:
+    """The fraction of so many normal photos to hold out: enough for 25 of them, but no third for their sake.
+
+    A threshold from fewer normal photos is a guess.
+
+    >>> enough_to_validate(0.1, 1000), enough_to_validate(0.1, 100), enough_to_validate(0.1, 30)
+    (0.1, 0.25, 0.3333333333333333)
+    """
+    return max(fraction, min(25 / max(normals, 1), 1 / 3))
 
 
 def check_fractions(**fractions: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodice.data.records import Record
-from anodice.data.split import Split, check_fractions, make_split, number_of, split_of
+from anodice.data.split import Split, check_fractions, enough_to_validate, make_split, number_of, split_of
 from anodice.errors import AnodiceError, unknown
 
 log = logging.getLogger(__name__)
@@ -221,9 +221,8 @@ def _trained_on(
     beside = {int(groups[i]) for i in anomalies}
     normals = [i for i in rest if not records[i].anomalous]
     alone = [i for i in normals if int(groups[i]) not in beside]
-    held_out = _held_out(
-        records, alone, groups, fraction=validation_fraction, anomalous_fraction=validation_fraction, seed=seed
-    )
+    share = enough_to_validate(validation_fraction, len(alone))
+    held_out = _held_out(records, alone, groups, fraction=share, anomalous_fraction=validation_fraction, seed=seed)
     fit = sorted(set(alone) - set(held_out))
     held_out = sorted(set(normals) - set(fit))
     if not fit or not held_out:

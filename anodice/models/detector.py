@@ -45,6 +45,9 @@ class Detector(pl.LightningModule):
     loss_names: ClassVar[tuple[str, ...]] = ()
     """The terms that are logged as `train/...` and `val/...`."""
 
+    learns_once: ClassVar[bool] = False
+    """Whether `calibrate` takes long, and so is called once after the training and not before each validation."""
+
     classes: tuple[str, ...] | None = None
     """The names of the classes that `Scored.classes` counts; None for a detector that tells no classes apart."""
 
@@ -58,6 +61,11 @@ class Detector(pl.LightningModule):
 
     def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         """What `calibrate` does; by default nothing."""
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether all is there that only `calibrate` can give."""
+        return True
 
     def forward(self, images: Tensor) -> Scored:
         """Maps, scores and classes; always in float32, whatever the precision of the training."""

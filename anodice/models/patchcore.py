@@ -2,121 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from anodice.data.datamodule import Batch
-from anodice.data.painting import DefectPainter
+from anodice.data.painting import DefectAugmentation, DefectPainter
+from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
 from anodice.models.backbones import TorchvisionFeatures
 from anodice.models.defect_unet import DefectUNet
 from anodice.models.detector import Detector, Scored
+from anodice.models.local_memory import LocalMemory
 from anodice.models.optimizers import OptimizerFactory
 from anodice.scoring.map_score import MapScore
-from anodice.scoring.memory import Memory
 
 OWN = "own"
 """The backbone that is trained here."""
-
-_CELL = 8
-"""Pixels of the image along a cell of the memory."""
-_TINY = 1e-12
-"""Keeps a layer that is zero everywhere from dividing by it."""
-
-
-class LocalMemory(nn.Module):
-    """Images -> anomaly maps and scores, by the memory of the features of normal photos.
-
-    Each feature map is averaged over 3x3 of its places, brought to one cell per 8x8 pixels, and divided by the mean
-    norm that its vectors have in normal photos, so that all layers count alike; a cell's vector is theirs, joined. The
-    map is its distance from the nearest normal one, interpolated, where 1 is about the norm of a layer's vector.
-
-    Args:
-        layers: how many feature maps there are for an image.
-        photos: how many normal photos the memory is chosen from, at most; each class gives as many.
-        entries, radius: see `Memory`.
-        score: from maps to maps and scores.
-        image_size: height and width of the images and the maps.
-    """
-
-    def __init__(
-        self, *, layers: int, photos: int, entries: int, radius: int | None, score: MapScore, image_size: int
-    ) -> None:
-        super().__init__()
-        if not isinstance(photos, int) or photos < 1:
-            raise AnodiceError(f"expected model.photos to be a whole number of at least 1, got {photos!r}.")
-        if image_size < _CELL:
-            raise AnodiceError(f"expected an image size of at least {_CELL}, got {image_size}; set data.image_size.")
-        self.photos, self.image_size, self.score = photos, image_size, score
-        self.memory = Memory(entries=entries, radius=radius, seed=0)
-        self.register_buffer("norms", torch.ones(layers))
-
-    @torch.no_grad()
-    def fit(self, extract: Callable[[Tensor], list[Tensor]], fitted: Iterable[Batch]) -> None:
-        """Keep features of the normal photos; what was kept before is lost.
-
-        Args:
-            extract: images -> their feature maps.
-        """
-        taken = spread(torch.cat([batch["class"] for batch in fitted]), self.photos)
-        count, side = int(taken.sum()), self.image_size // _CELL
-        kept, squares, seen, start = None, torch.zeros_like(self.norms), 0, 0
-        for batch in fitted:
-            images = batch["image"][taken[start : start + len(batch["image"])]]
-            start += len(batch["image"])
-            if len(images) == 0:
-                continue
-            layers = self._cells(extract(images))
-            squares += torch.stack([features.square().sum() for features in layers])
-            joined = torch.cat(layers, 1).permute(2, 3, 0, 1)
-            if kept is None:  # once and as it is needed: there may be gigabytes of it
-                kept = joined.new_empty(side, side, count, joined.shape[3])
-            kept[:, :, seen : seen + len(images)] = joined
-            seen += len(images)
-        self.norms.copy_((squares / (count * side**2)).sqrt())
-        lengths = [features.shape[1] for features in layers]
-        for features, norm in zip(kept.split(lengths, dim=3), self.norms, strict=True):
-            features /= norm + _TINY
-        self.memory.fit(kept)
-
-    def forward(self, layers: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Feature maps -> maps (N, 1, H, W) and scores (N,) float64."""
-        distances = self.memory(self._joined(self._cells(layers)))
-        size = (self.image_size, self.image_size)
-        return self.score(F.interpolate(distances, size=size, mode="bilinear", align_corners=False))
-
-    def _cells(self, layers: list[Tensor]) -> list[Tensor]:
-        """Feature maps of one size, which is that of the memory."""
-        side = self.image_size // _CELL
-        smooth = (F.avg_pool2d(features.float(), 3, stride=1, padding=1) for features in layers)
-        return [
-            F.adaptive_avg_pool2d(features, side)
-            if features.shape[2] >= side
-            else F.interpolate(features, size=(side, side), mode="bilinear", align_corners=False)
-            for features in smooth
-        ]
-
-    def _joined(self, layers: list[Tensor]) -> Tensor:
-        return torch.cat([features / (norm + _TINY) for features, norm in zip(layers, self.norms, strict=True)], 1)
 
 
 class PatchCore(DefectUNet):
     """PatchCore on features of its own, learned from nothing but normal photos: the encoder of a `DefectUNet`.
 
+    The memory is filled once the encoder has been trained; until then the maps are those of the U-Net.
+
     Args:
         layers: levels of the encoder, 0 the first; each halves the size of the one before.
-        photos, entries, radius: see `LocalMemory`.
+        patch_weight, views, augmentation, entries, radius: see `LocalMemory`.
         widths, painter, score, optimizer, channels_last: see `DefectUNet`.
     """
+
+    learns_once: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
         layers: Sequence[int],
-        photos: int,
+        patch_weight: float,
+        views: int,
+        augmentation: Augmentation | DefectAugmentation | None,
         entries: int,
         radius: int | None,
         widths: Sequence[int],
@@ -143,14 +68,27 @@ class PatchCore(DefectUNet):
                 "names of layers are for a torchvision backbone."
             )
         self.memory = LocalMemory(
-            layers=len(self.layers), photos=photos, entries=entries, radius=radius, score=score, image_size=image_size
+            layers=len(self.layers),
+            patch_weight=patch_weight,
+            views=views,
+            augmentation=augmentation,
+            entries=entries,
+            radius=radius,
+            score=score,
+            image_size=image_size,
         )
 
     def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        self.memory.fit(self._features, fitted)
+        self.memory.fit(self._features, fitted, held_out)
+
+    @property
+    def has_learned(self) -> bool:
+        return self.memory.is_filled
 
     def assess(self, images: Tensor) -> Scored:
-        return Scored(*self.memory(self._features(images)))
+        if not self.has_learned:
+            return super().assess(images)
+        return Scored(*self.memory(self._features(images), images))
 
     def _features(self, images: Tensor) -> list[Tensor]:
         levels = [self.network.first(self.formatted(images))]
@@ -166,7 +104,7 @@ class TorchvisionPatchCore(Detector):
         backbone, layers: see `TorchvisionFeatures`.
         weights: file with the network's weights, see `TorchvisionFeatures.load`; they are kept with what is learned,
             and the file is not needed again. None for the random weights it starts with.
-        photos, entries, radius, score: see `LocalMemory`.
+        patch_weight, views, augmentation, entries, radius, score: see `LocalMemory`.
     """
 
     def __init__(
@@ -175,7 +113,9 @@ class TorchvisionPatchCore(Detector):
         backbone: str,
         layers: Sequence[str],
         weights: str | None,
-        photos: int,
+        patch_weight: float,
+        views: int,
+        augmentation: Augmentation | DefectAugmentation | None,
         entries: int,
         radius: int | None,
         score: MapScore,
@@ -185,16 +125,23 @@ class TorchvisionPatchCore(Detector):
         super().__init__(image_size=image_size, in_channels=in_channels)
         self.weights, self.features = weights, TorchvisionFeatures(backbone=backbone, layers=layers)
         self.memory = LocalMemory(
-            layers=len(layers), photos=photos, entries=entries, radius=radius, score=score, image_size=image_size
+            layers=len(layers),
+            patch_weight=patch_weight,
+            views=views,
+            augmentation=augmentation,
+            entries=entries,
+            radius=radius,
+            score=score,
+            image_size=image_size,
         )
 
     def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         if self.weights is not None:
             self.features.load(self.weights)
-        self.memory.fit(self.features, fitted)
+        self.memory.fit(self.features, fitted, held_out)
 
     def assess(self, images: Tensor) -> Scored:
-        return Scored(*self.memory(self.features(images)))
+        return Scored(*self.memory(self.features(images), images))
 
     def describe(self) -> str:
         of = "random weights (model.weights names a file of better ones)" if self.weights is None else self.weights
@@ -206,7 +153,9 @@ def patchcore(
     backbone: str,
     layers: Sequence[int | str],
     weights: str | None,
-    photos: int,
+    patch_weight: float,
+    views: int,
+    augmentation: Augmentation | DefectAugmentation | None,
     entries: int,
     radius: int | None,
     widths: Sequence[int],
@@ -218,7 +167,14 @@ def patchcore(
     channels_last: bool,
 ) -> PatchCore | TorchvisionPatchCore:
     """`PatchCore` for the backbone "own", else `TorchvisionPatchCore`, which has no use for what trains a network."""
-    shared = {"photos": photos, "entries": entries, "radius": radius, "score": score}
+    shared = {
+        "patch_weight": patch_weight,
+        "views": views,
+        "augmentation": augmentation,
+        "entries": entries,
+        "radius": radius,
+        "score": score,
+    }
     shared |= {"image_size": image_size, "in_channels": in_channels, "layers": layers}
     if backbone != OWN:
         return TorchvisionPatchCore(backbone=backbone, weights=weights, **shared)
@@ -228,26 +184,3 @@ def patchcore(
             "torchvision network that they are for, such as model.backbone=resnet18."
         )
     return PatchCore(widths=widths, painter=painter, optimizer=optimizer, channels_last=channels_last, **shared)
-
-
-def spread(classes: Tensor, count: int) -> Tensor:
-    """Which of N photos to take: at most `count`, as many of each class that has them, evenly along its photos.
-
-    Neighbours are often frames of one film and nearly the same, so even steps show more than a random choice.
-
-    Args:
-        classes: (N,) int64.
-
-    Returns:
-        (N,) bool; at least one of each class, even where that makes more than `count`.
-
-    >>> spread(torch.tensor([0, 0, 0, 0, 0, 1]), 4).tolist()
-    [True, False, True, False, True, True]
-    """
-    sizes = classes.unique(return_counts=True)[1]
-    each = max((n for n in range(1, int(sizes.max()) + 1) if int(sizes.clamp_max(n).sum()) <= count), default=1)
-    taken = torch.zeros_like(classes, dtype=torch.bool)
-    for number in classes.unique():
-        own = (classes == number).nonzero()[:, 0]
-        taken[own[torch.linspace(0, len(own) - 1, min(len(own), each)).round().long()]] = True
-    return taken

@@ -24,6 +24,9 @@ COMPARISONS: dict[str, type[Comparison]] = {
 }
 """The comparisons by name."""
 
+_TILE = 64
+"""Photos that are compared at a time on a CPU."""
+
 
 class Template(Detector):
     """The distance of a photo from the template of the class that it fits best.
@@ -88,9 +91,16 @@ class Template(Detector):
             self.scale.fit(*(torch.cat(column) for column in zip(*pairs, strict=True)))
 
     def assess(self, images: Tensor) -> Scored:
-        prepared = self.comparison.prepare(_grey(images))
-        values, classes = self._compare(prepared)
-        maps = self.comparison.maps(prepared, self.templates[classes])
+        # A few at a time: what lies between the photos and their maps stays in the cache.
+        parts = images.split(_TILE if images.device.type == "cpu" else len(images))
+        maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []
+        for part in parts:
+            prepared = self.comparison.prepare(_grey(part))
+            values, classes = self._compare(prepared)
+            maps[start : start + len(part)] = self.comparison.maps(prepared, self.templates[classes])
+            start += len(part)
+            found.append((values, classes))
+        values, classes = (torch.cat(column) for column in zip(*found, strict=True))
         if self.comparison.banded:
             values = self.comparison.score(values, self.low[classes], self.high[classes])
         scores = values.double()
@@ -125,4 +135,4 @@ class Template(Detector):
 
 def _grey(images: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, 1, H, W)."""
-    return images.mean(1, keepdim=True)
+    return images if images.shape[1] == 1 else images.mean(1, keepdim=True)

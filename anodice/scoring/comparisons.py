@@ -60,7 +60,7 @@ class MSE(Comparison):
         return _mean_squares(images, templates)
 
     def maps(self, images: Tensor, templates: Tensor) -> Tensor:
-        return (images - templates).square()
+        return (images - templates).square_()
 
 
 class WrappedMSE(Comparison):
@@ -134,7 +134,7 @@ class NCC(Comparison):
         return _mean_squares(_standardised(images), _standardised(templates)) / 2
 
     def maps(self, images: Tensor, templates: Tensor) -> Tensor:
-        return (_standardised(images) - _standardised(templates)).square() / 2
+        return (_standardised(images) - _standardised(templates)).square_().div_(2)
 
 
 class AbsDiff(Comparison):
@@ -238,7 +238,8 @@ def _mean_squares(images: Tensor, templates: Tensor) -> Tensor:
     # Around their middle the squares are small, so that little is lost in the difference of sums.
     middle = theirs.mean(0)
     ours, theirs = ours - middle, theirs - middle
-    squares = ours.square().sum(1, keepdim=True) + theirs.square().sum(1) - 2 * ours @ theirs.T
+    products = ours @ (2 * theirs).T
+    squares = ours.square_().sum(1, keepdim=True) + theirs.square_().sum(1) - products
     return squares.clamp_min(0) / ours.shape[1]
 
 

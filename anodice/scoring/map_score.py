@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from anodice.errors import AnodiceError
 from anodice.scoring.pooling import Pooling
+from anodice.scoring.windows import gaussian_blur
 
 
 class MapScore(nn.Module):
@@ -31,6 +29,7 @@ class MapScore(nn.Module):
             raise AnodiceError(f"expected score.border_radius above 0, or null for no border, got {border_radius!r}.")
         self.smoothing, self.pooling = smoothing, pooling
         self.register_buffer("inside", _disk(image_size, border_radius), persistent=False)
+        self.register_buffer("places", self.inside.flatten().nonzero()[:, 0], persistent=False)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.border(self.smooth(maps))
@@ -40,7 +39,7 @@ class MapScore(nn.Module):
         """The maps, smoothed."""
         if self.smoothing == 0:
             return maps
-        return gaussian_blur(maps, kernel_size=2 * math.ceil(3 * self.smoothing) + 1, sigma=self.smoothing)
+        return gaussian_blur(maps, sigma=self.smoothing)
 
     def border(self, maps: Tensor) -> Tensor:
         """The maps with their lowest value, one by one, in the border."""
@@ -49,7 +48,7 @@ class MapScore(nn.Module):
 
     def pool(self, maps: Tensor) -> Tensor:
         """Maps (N, 1, H, W) -> scores (N,) float64 of the pixels inside the border."""
-        scores = self.pooling(maps.flatten(1)[:, self.inside.flatten()])
+        scores = self.pooling(maps.flatten(1).index_select(1, self.places))
         return (scores.cpu() if scores.device.type == "mps" else scores).double()  # Apple's GPUs have no float64
 
 

@@ -16,8 +16,6 @@ from anodice.errors import AnodiceError
 
 _PROJECTED = 32
 """Length of the random projections among which a coreset is chosen: distances in them err by about an eighth."""
-_AT_ONCE = 4
-"""Places whose coresets are chosen together: their vectors stay in the processor's cache meanwhile."""
 
 
 def greedy_coreset(features: Tensor, count: int, *, seed: int) -> Tensor:
@@ -37,7 +35,8 @@ def greedy_coreset(features: Tensor, count: int, *, seed: int) -> Tensor:
     >>> greedy_coreset(torch.tensor([[[0.0], [0.1], [5.0], [2.4]]]), 3, seed=0)
     tensor([[3, 2, 0]])
     """
-    return torch.cat([_farthest(_projected(some, seed), count) for some in features.split(_AT_ONCE)])
+    # Set by set: the vectors of one stay in the processor's cache.
+    return torch.cat([_farthest(_projected(one.float(), seed), count) for one in features.split(1)])
 
 
 def _farthest(points: Tensor, count: int) -> Tensor:
@@ -77,16 +76,21 @@ class Memory(nn.Module):
         super().__init__()
         self.entries, self.radius, self.seed = entries, radius, seed
         self.register_buffer("bank", torch.empty(0, 0, 0, 0))
+        self._kept: tuple[Tensor, Tensor] | None = None
 
     def fit(self, features: Tensor) -> None:
-        """Keep a coreset of the features (h, w, N, D) of N normal photos, cell by cell; what was kept before is lost."""
+        """Keep a coreset of the features (h, w, N, D) of normal photos, cell by cell; what was kept before is lost.
+
+        Features of any floating type; what is kept of them is float32.
+        """
         cells = features.flatten(0, 1)
         chosen = greedy_coreset(cells, min(self.entries, cells.shape[1]), seed=self.seed)
         kept = cells.gather(1, chosen[:, :, None].expand(-1, -1, cells.shape[2]))
-        self.bank = kept.unflatten(0, features.shape[:2])
+        self.bank = kept.unflatten(0, features.shape[:2]).float()
 
+    @torch.no_grad()
     def forward(self, features: Tensor) -> Tensor:
-        """Euclidean distances (N, 1, h, w) from the nearest entry, at least 0; higher is stranger.
+        """Euclidean distances (N, 1, h, w) from the nearest entry, at least 0; higher is stranger. No gradients.
 
         Raises:
             AnodiceError: nothing was fitted.
@@ -95,11 +99,10 @@ class Memory(nn.Module):
             raise AnodiceError(
                 "expected features of normal photos to compare with, got none; train the detector first."
             )
-        cells = features.permute(2, 3, 0, 1)
-        squares = cells.square().sum(3)
+        cells, squares = features.permute(2, 3, 0, 1), features.square().sum(1)
         least = self._least_anywhere(cells) if self.radius is None else self._least_nearby(cells, self.radius)
         # Rounding leaves sums a little below 0 where nothing differs.
-        return (squares + least).clamp_min(0).sqrt().permute(2, 0, 1)[:, None]
+        return (squares + least.permute(2, 0, 1)).clamp_min(0).sqrt()[:, None]
 
     def _least_anywhere(self, cells: Tensor) -> Tensor:
         """The least |b|² - 2 b·q over all entries b, for each vector q: (h, w, N, D) -> (h, w, N)."""
@@ -111,28 +114,42 @@ class Memory(nn.Module):
 
     def _least_nearby(self, cells: Tensor, radius: int) -> Tensor:
         """The same over the entries of the cells within the radius."""
-        height, width = cells.shape[:2]
-        squares = self.bank.square().sum(3)
-        least = torch.full(cells.shape[:3], torch.inf, device=cells.device)
-        down, across = min(radius, height - 1), min(radius, width - 1)
-        for y, x in product(range(-down, down + 1), range(-across, across + 1)):
-            (here_y, there_y), (here_x, there_x) = _overlap(height, y), _overlap(width, x)
-            entries, queries = self.bank[there_y, there_x].flatten(0, 1), cells[here_y, here_x].flatten(0, 1)
-            start = squares[there_y, there_x].flatten(0, 1)[:, None]
-            found = torch.baddbmm(start, queries, entries.mT, alpha=-2).amin(2)
-            least[here_y, here_x] = torch.minimum(least[here_y, here_x], found.reshape(least[here_y, here_x].shape))
+        height, width, count, length = cells.shape
+        radius = min(radius, max(height, width) - 1)
+        padded = self._padded(radius)
+        queries = cells.new_ones(height, width, count, length + 1)
+        queries[..., :length] = cells
+        least = cells.new_full((height, width, count), torch.inf)
+        # The entries of neighbours in a row lie one behind the other: all of them are one factor of a product.
+        size, stride = (2 * radius + 1) * self.bank.shape[2], padded.stride()
+        products = cells.new_empty(width, count, size)
+        for y, shift in product(range(height), range(2 * radius + 1)):
+            row = padded[y + shift]
+            near = row.as_strided((width, length + 1, size), (stride[1], 1, stride[2]), row.storage_offset())
+            torch.bmm(queries[y], near, out=products)
+            torch.minimum(least[y], products.amin(2), out=least[y])
         return least
+
+    def _padded(self, radius: int) -> Tensor:
+        """(h + 2 radius, w + 2 radius, E, D + 1): -2 b and |b|² of each entry, of which q and 1 make |b|² - 2 b·q.
+
+        Beyond the border are entries that are infinitely far. Kept for as long as the bank is the same.
+        """
+        if self._kept is None or self._kept[0] is not self.bank:
+            height, width, entries, length = self.bank.shape
+            padded = self.bank.new_zeros(height + 2 * radius, width + 2 * radius, entries, length + 1)
+            padded[..., length] = torch.inf
+            inner = padded[radius : radius + height, radius : radius + width]
+            torch.mul(self.bank, -2, out=inner[..., :length])
+            inner[..., length] = self.bank.square().sum(3)
+            self._kept = self.bank, padded
+        return self._kept[1]
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         bank = state_dict.get(f"{prefix}bank")
         if bank is not None:  # its size is that of the training
             self.bank = self.bank.new_empty(bank.shape)
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def _overlap(length: int, shift: int) -> tuple[slice, slice]:
-    """The places of a line of which the one `shift` further on is there too, and those further on."""
-    return slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length - max(0, -shift))
 
 
 def _projected(features: Tensor, seed: int) -> Tensor:

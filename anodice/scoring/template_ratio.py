@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from anodice.scoring.score import Batches, Score
+from anodice.scoring.ssim import gaussian_ssim_map
 
 
 class TemplateRatio(Score):
@@ -47,8 +47,5 @@ class TemplateRatio(Score):
 
 def _dissimilarity(images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """1 - SSIM with the Gaussian window of 11 pixels: (N,) float64 where the window fits, and its map (N, 1, H, W)."""
-    _, similarity = structural_similarity_index_measure(
-        others, images, sigma=1.5, data_range=1.0, reduction="none", return_full_image=True
-    )
-    maps = 1 - similarity.mean(1, keepdim=True)
+    maps = 1 - gaussian_ssim_map(images, others, sigma=1.5).mean(1, keepdim=True)
     return maps[..., 5:-5, 5:-5].double().mean((1, 2, 3)), maps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -131,6 +132,26 @@ def test_all_photos_are_turned_chunk_by_chunk(root, monkeypatch):
     np.testing.assert_array_equal(turned, np.stack([np.rot90(_noise(seed)) for seed in range(5)]))
 
 
+def test_large_folders_are_decoded_in_pieces_that_keep_their_order(root, monkeypatch):
+    (root / "train_set" / "00" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n junk")
+    whole = _open(root)
+    for folder in _folders(root):
+        shutil.rmtree(folder)
+    monkeypatch.setattr(cache, "_CHUNK", 3)
+    monkeypatch.setattr(cache, "_PIECE", 2)
+    pieces = _open(root)
+    np.testing.assert_array_equal(pieces.pixels, whole.pixels)
+    assert (pieces.contents, pieces.undecodable) == (whole.contents, whole.undecodable)
+
+
+def test_a_chunk_in_which_nothing_can_be_decoded_is_not_turned(root, monkeypatch):
+    monkeypatch.setattr(cache, "_CHUNK", 1)
+    (root / "train_set" / "00" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n junk")
+    flip = _Flip()
+    assert not _open(root, orientation=flip).pixels[2].any()
+    assert flip.turned == 4
+
+
 def test_what_cannot_be_decoded_is_not_turned(root):
     (root / "train_set" / "00" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n junk")
     flip = _Flip()
@@ -244,6 +265,30 @@ def test_a_photo_that_is_not_square_tells_width_before_height(tmp_path):
 def test_sixteen_bits_are_scaled_to_eight(tmp_path):
     Image.fromarray(_noise(0).astype(np.uint16) * 257).save(tmp_path / "a.png")
     np.testing.assert_array_equal(_decode(tmp_path / "a.png")[0][..., 0], _noise(0))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize(
+    ("tag", "turn"),
+    [
+        (3, Image.Transpose.ROTATE_180),
+        (5, Image.Transpose.TRANSPOSE),
+        (6, Image.Transpose.ROTATE_270),
+        (8, Image.Transpose.ROTATE_90),
+    ],
+)
+def test_photos_are_turned_as_the_camera_says(tmp_path, kind, tag, turn):
+    image = Image.fromarray(_noise(0, (16, 24)))
+    lossless = {"quality": 95} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    stored = io.BytesIO()
+    image.save(stored, kind, **lossless)
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    image.save(tmp_path / "a", kind, exif=exif, **lossless)
+    upright = Image.open(stored).convert("L").transpose(turn)
+    pixels, _, size, _ = _decode(tmp_path / "a", image_size=32)
+    assert size == upright.size
+    np.testing.assert_array_equal(pixels[..., 0], np.asarray(upright.resize((32, 32), Image.Resampling.BILINEAR)))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "LA"])

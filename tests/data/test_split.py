@@ -62,12 +62,18 @@ def test_each_class_gives_its_share_to_validation():
     assert counts == {"00": 3, "05": 3, "10": 3, "ano": 4}
 
 
-@pytest.mark.parametrize(("fraction", "held_out"), [(0.001, 1), (0.999, 9)])
+@pytest.mark.parametrize(("fraction", "held_out"), [(0.001, 3), (0.999, 9)])
 def test_each_class_is_in_fit_and_in_validation_at_any_fraction(fraction, held_out):
     records = _photos()
     split = _split(records, validation_fraction=fraction)
     assert Counter(records[i].class_name for i in split.fit) == dict.fromkeys(CLASSES, 10 - held_out)
     assert Counter(records[i].class_name for i in split.validation) == dict.fromkeys(CLASSES, held_out) | {"ano": 4}
+
+
+def test_a_fraction_holds_where_it_is_enough_for_a_threshold():
+    records = [_record("train", c, f"{c}-{k}") for c in CLASSES for k in range(100)]
+    assert len(_split(records, validation_fraction=0.1).validation) == 30
+    assert len(_split(records, validation_fraction=0.05).validation) == 24  # 25 of 300, class by class
 
 
 def test_training_anomalies_are_all_in_validation_after_the_normals():
@@ -272,7 +278,7 @@ def test_photos_with_two_labels_and_no_published_split_are_in_no_part():
 def test_many_small_classes_are_divided_together():
     records = [_record("any", f"dish{k}", f"{k}-{n}") for k in range(30) for n in range(1 + k % 2)]
     split = _split(records, validation_fraction=0.1, test_fraction=0.2)
-    assert [len(part) for part in (split.fit, split.validation, split.test)] == [32, 4, 9]
+    assert [len(part) for part in (split.fit, split.validation, split.test)] == [24, 12, 9]
 
 
 @pytest.mark.parametrize("count", [3, 4, 5])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
+from torchvision.transforms.v2.functional import gaussian_blur
 
+from anodice.data import transforms
 from anodice.data.painting import DefectAugmentation, DefectPainter
 from anodice.data.transforms import Augmentation, EvaluationTransform
 
@@ -42,6 +47,12 @@ def test_photos_become_images_between_zero_and_one(channels):
     torch.testing.assert_close(images[1, 0, 2, 3], photos[1, 2, 3, 0] / 255)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_lie_in_memory_channel_by_channel(channels):
+    images = EvaluationTransform()(torch.zeros(2, 4, 6, channels, dtype=torch.uint8))
+    assert images.stride() == (24 * channels, 24, 6, 1)
+
+
 def test_black_is_zero_and_white_is_one():
     photos = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 2, 1)
     assert EvaluationTransform()(photos).flatten().tolist() == [0, 1]
@@ -76,6 +87,52 @@ def test_augmentation_follows_the_seed_of_torch(name):
         drawn.append(_augment(_images(), **{name: ALL[name]}))
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_large_batch_is_changed_a_few_images_at_a_time_to_the_same(name, monkeypatch):
+    images, changed = _images(count=7, channels=3), []
+    for few in (1, 2, 100):
+        monkeypatch.setattr(transforms, "_PIXELS_AT_A_TIME", few * images[0].numel())
+        torch.manual_seed(0)
+        changed.append(_augment(images, **{name: ALL[name]}))
+    assert torch.equal(changed[0], changed[2])
+    assert torch.equal(changed[1], changed[2])
+
+
+def test_images_may_lie_in_memory_in_any_order():
+    images = _images(channels=3)
+    changed = []
+    for given in (images, images.to(memory_format=torch.channels_last)):
+        torch.manual_seed(0)
+        changed.append(_augment(given, **ALL))
+    torch.testing.assert_close(changed[0], changed[1], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (24, 40)])
+def test_moving_is_that_of_affine_grid_within_a_hundred_thousandth(size):
+    torch.manual_seed(0)
+    images = torch.rand(6, 1, *size)
+    torch.manual_seed(1)
+    moved = _augment(images, shift=3.0, rotation=20.0)
+    torch.manual_seed(1)
+    angle, x, y = (torch.rand(6) * 2 - 1 for _ in range(3))
+    angle, x, y = math.radians(20) * angle, 3 * 2 / size[1] * x, 3 * 2 / size[0] * y
+    matrix = torch.stack([angle.cos(), -angle.sin(), x, angle.sin(), angle.cos(), y], 1).reshape(6, 2, 3)
+    grid = F.affine_grid(matrix, [6, 1, *size], align_corners=False)
+    expected = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(moved, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blur_mixes_in_the_gaussian_of_torchvision(channels):
+    images = _images(channels=channels, count=8)
+    torch.manual_seed(1)
+    blurred = _augment(images, blur=1.0)
+    torch.manual_seed(1)
+    share = (torch.rand(8) * 2 - 1).abs()[:, None, None, None]
+    expected = torch.lerp(images, gaussian_blur(images, kernel_size=5, sigma=1.0), share)
+    torch.testing.assert_close(blurred, expected, rtol=0, atol=1e-6)
 
 
 def test_augmentation_leaves_its_input_alone():

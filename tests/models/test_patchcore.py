@@ -11,8 +11,9 @@ from torchvision.models import get_model
 from anodice.data.layouts import dice11
 from anodice.data.painting import DefectPainter
 from anodice.errors import AnodiceError
+from anodice.models.local_memory import spread
 from anodice.models.optimizers import adam
-from anodice.models.patchcore import PatchCore, TorchvisionPatchCore, patchcore, spread
+from anodice.models.patchcore import PatchCore, TorchvisionPatchCore, patchcore
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.pooling import TopMean
 
@@ -25,7 +26,9 @@ def _made(**changes):
         "backbone": "own",
         "layers": [1, 2],
         "weights": None,
-        "photos": 20,
+        "patch_weight": 0.5,
+        "views": 20,
+        "augmentation": None,
         "entries": 8,
         "radius": 1,
         "widths": [8, 8, 16],
@@ -106,11 +109,30 @@ def test_the_own_encoder_is_trained_and_the_memory_follows_it():
 
 
 def test_layers_count_alike_whatever_their_scale():
-    detector = _fitted()
-    distances = detector.memory(detector._features(_images(3, 1)))[0]
+    detector, images = _fitted(entries=20), _images(3, 1)  # all are kept: of few, rounding may choose others
+    distances = detector.memory(detector._features(images), images)[0]
     stretched = SimpleNamespace(extract=lambda images: [100 * f for f in detector._features(images)])
-    detector.memory.fit(stretched.extract, _batches())
-    torch.testing.assert_close(detector.memory(stretched.extract(_images(3, 1)))[0], distances, rtol=1e-3, atol=2e-3)
+    detector.memory.fit(stretched.extract, _batches(), [])
+    found = detector.memory(stretched.extract(images), images)[0]
+    torch.testing.assert_close(found, distances, rtol=1e-3, atol=5e-3)
+
+
+def test_the_map_is_one_where_held_out_photos_usually_lie():
+    detector = _made()
+    detector.calibrate(_batches(), [{"image": _images(6, 5)}])
+    assert detector(_images(6, 5)).maps.mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_a_patch_of_another_kind_is_strange_without_any_training():
+    detector, images = _fitted(patch_weight=1.0), _images(4, 1)
+    striped = images.clone()
+    striped[:, :, 20:36:2, 20:36] += 0.2
+    with torch.inference_mode():
+        features = detector._features(images)
+        plain, marked = (detector.memory._distances(features, i)[1] for i in (images, striped))
+    assert (marked.flatten(1).argmax(1) == marked[0].argmax()).all()
+    assert (marked[:, :, 3:4, 3:4] > 3 * plain.amax((1, 2, 3), keepdim=True)).all()
+    assert _fitted(patch_weight=0)(images).maps.shape == images.shape
 
 
 def test_the_weights_come_from_the_file_and_then_from_the_checkpoint(tmp_path):
@@ -150,8 +172,9 @@ def test_the_file_must_be_there_and_fit_the_network(tmp_path):
         ({"layers": ["layer2"]}, "names of layers are for a torchvision backbone"),
         ({"layers": []}, "levels of the encoder"),
         ({"weights": "some.pth"}, "no model.weights with model.backbone=own"),
-        ({"photos": 0}, "model.photos .* got 0"),
+        ({"views": 0}, "model.views .* got 0"),
         ({"entries": 0}, "model.entries .* got 0"),
+        ({"patch_weight": -1}, "model.patch_weight of at least 0, got -1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(changes, message):
@@ -161,7 +184,34 @@ def test_settings_that_mean_nothing_are_refused(changes, message):
 
 def test_before_training_there_is_no_score():
     with pytest.raises(AnodiceError, match="train the detector first"):
-        _made()(_images(1, 0))
+        _made(**RESNET)(_images(1, 0))
+
+
+def test_while_the_encoder_is_trained_the_maps_are_those_of_the_u_net():
+    detector, images = _made(), _images(2, 0)
+    assert not detector.has_learned
+    with torch.inference_mode():
+        expected, scored = detector.network(detector.formatted(images)), detector(images)
+    assert torch.equal(scored.maps, expected)
+    detector.calibrate(_batches(), [])
+    assert detector.has_learned
+    assert not torch.equal(detector(images).maps, expected)
+
+
+def test_changed_light_is_remembered_as_normal():
+    darker = SimpleNamespace(augment=lambda images: {"image": 0.7 * images, "clean": 0.7 * images})
+    with torch.inference_mode():
+        plain, knowing = (_fitted(views=24, augmentation=a)(0.7 * _images(4, 1)).scores for a in (None, darker))
+    assert (knowing < 0.7 * plain).all()
+
+
+def test_there_are_as_many_views_as_fit(monkeypatch):
+    seen = []
+    monkeypatch.setattr("anodice.models.local_memory.Memory.fit", lambda self, features: seen.append(features.shape[2]))
+    same = SimpleNamespace(augment=lambda images: {"image": images})
+    for views in (5, 12, 35, 36):
+        _made(views=views, augmentation=same, patch_weight=0).calibrate(_batches(), [])
+    assert seen == [4, 12, 24, 36]
 
 
 def test_photos_are_taken_of_every_class_and_from_all_along_it():
@@ -180,7 +230,7 @@ def test_real_photos_with_marks_are_stranger_than_without(real_dice_root, data_m
     batches = [{**b, "image": data.transform(b["image"])} for b in data.evaluation_loader(normals[::10])]
     held_out = [i for i in data.photos.split.validation if not data.photos.records[i].anomalous][::10]
     images = torch.cat([data.transform(b["image"]) for b in data.evaluation_loader(held_out)])
-    detector = _made(photos=500, entries=32)
+    detector = _made(views=500, entries=32)
     detector.calibrate(batches, [])
     marked = images.clone()
     marked[:, :, 20:30, 26:38] = 1 - marked[:, :, 20:30, 26:38]

@@ -8,9 +8,10 @@ import torch
 from scipy.ndimage import uniform_filter
 from scipy.signal import convolve2d
 from skimage.metrics import structural_similarity
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from anodice.errors import AnodiceError
-from anodice.scoring.ssim import C1, C2, WEIGHTS, ms_ssim, ms_ssim_map, ssim_map, ssim_matrix
+from anodice.scoring.ssim import C1, C2, WEIGHTS, gaussian_ssim_map, ms_ssim, ms_ssim_map, ssim_map, ssim_matrix
 
 
 def _images(count, size=40, *, width=None, seed=0):
@@ -61,6 +62,47 @@ def test_ssim_matrix_takes_a_window_of_eleven_pixels_and_plain_covariances():
     settings = {"win_size": 11, "use_sample_covariance": False, "data_range": 1.0}
     theirs = [[structural_similarity(_array(x), _array(t), **settings) for t in templates] for x in images]
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "templates"), [(1, 4), (4, 1), (1, 1), (70, 2)])
+def test_ssim_matrix_takes_any_numbers_of_images_and_templates(count, templates):
+    images, others = _images(count, 12), _images(templates, 12, seed=1)
+    kept = images.clone(), others.clone()
+    ours = ssim_matrix(images, others, window=7, sample=True)
+    theirs = [[structural_similarity(_array(x), _array(t), data_range=1.0) for t in others] for x in images]
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)
+    assert torch.equal(images, kept[0])
+    assert torch.equal(others, kept[1])
+
+
+@pytest.mark.parametrize("sigma", [0.8, 1.5, 2.0])
+@pytest.mark.parametrize("shape", [(2, 1, 40, 40), (35, 1, 20, 26), (3, 3, 24, 16)])
+def test_gaussian_ssim_map_is_that_of_torchmetrics_borders_included(sigma, shape):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(shape, generator=generator)
+    others = (images + 0.3 * torch.rand(shape, generator=generator)).clamp(0, 1)
+    _, theirs = structural_similarity_index_measure(
+        others.double(), images.double(), sigma=sigma, data_range=1.0, reduction="none", return_full_image=True
+    )
+    ours = gaussian_ssim_map(images, others, sigma=sigma)
+    torch.testing.assert_close(ours, theirs.float(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.9])
+def test_gaussian_ssim_map_of_flat_places_keeps_its_digits(level):
+    generator = torch.Generator().manual_seed(0)
+    images, others = (level + 0.02 * torch.rand(2, 1, 32, 32, generator=generator) for _ in range(2))
+    ours = gaussian_ssim_map(images, others, sigma=1.5)
+    for k in range(2):
+        x, y = (np.pad(_array(side[k]), 5, mode="reflect") for side in (images, others))
+        settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+        _, theirs = structural_similarity(x, y, full=True, **settings)
+        np.testing.assert_allclose(ours[k, 0].numpy(), theirs[5:-5, 5:-5], rtol=0, atol=5e-5)
+
+
+def test_an_image_has_no_gaussian_map_where_the_window_does_not_fit():
+    with pytest.raises(AnodiceError, match="at least 6 x 6 pixels for SSIM, got 5 x 9"):
+        gaussian_ssim_map(torch.rand(1, 1, 5, 9), torch.rand(1, 1, 5, 9), sigma=1.5)
 
 
 def test_flat_white_images_are_alike():

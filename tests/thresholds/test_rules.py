@@ -120,10 +120,17 @@ def test_normals_only_lies_just_above_constant_scores(scores):
     assert found.detail["tail_fits"] is None
 
 
-@pytest.mark.parametrize("scores", [np.repeat([0, 1], [19, 1]), np.repeat([0, 1], [10, 90]), np.arange(20) // 7])
+@pytest.mark.parametrize("scores", [np.repeat([0, 1], [1900, 100]), np.repeat([0, 1], [10, 90]), np.arange(2000) // 700])
 def test_normals_only_takes_ties(scores):
     found = NormalsOnly().fit(scores, np.zeros(len(scores)), **VALIDATION)
     assert found.value > scores.max()
+
+
+def test_normals_only_aims_at_no_rarer_alarms_than_one_in_twice_its_scores():
+    scores = np.random.default_rng(0).normal(size=25)
+    found = NormalsOnly(0.0001).fit(scores, np.zeros(25), **VALIDATION)
+    assert found.detail["false_alarm_rate"] == 0.02
+    assert found.value == NormalsOnly(0.02).fit(scores, np.zeros(25), **VALIDATION).value
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.95])
@@ -159,7 +166,7 @@ def test_only_the_oracle_may_look_at_test(rule):
         (F1Max(), [0, 0, 0], r"got 3 normal and 0 anomalous; use threshold=normals_only, .* train_set/ano"),
         (F1Max(), [1, 1, 1], "fit f1_max on, got 0 normal and 3 anomalous"),
         (RecallAt(), [0, 0, 0], "fit recall_at on, got 3 normal and 0 anomalous"),
-        (NormalsOnly(), [0, 0, 1], "at least 20 normal scores to fit a tail to, got 2"),
+        (NormalsOnly(), [0, 0, 1], "at least 10 normal scores to fit a tail to, got 2"),
     ],
 )
 def test_missing_images_are_named_with_a_cure(rule, labels, message):

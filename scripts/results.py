@@ -1,0 +1,215 @@
+"""Train and evaluate the detectors and write the tables of results.
+
+    python scripts/results.py --root DIR
+
+Runs that are finished are not repeated, so the command can be interrupted and called again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from earlier_projects import PROJECT, finished, train
+
+from anodice import runs
+from anodice.data.perturbations import PERTURBATIONS, SEVERITIES
+from anodice.errors import AnodiceError, unknown
+from anodice.metrics.report import markdown_table, number, with_interval
+from anodice.robustness import FOLDER, compare, robustness
+
+DETECTORS = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "patchcore")
+SEEDS = (0, 1, 2)
+HARDER = {
+    "ten": ("ten photos of each class to learn from", ["data.fit_per_class=10"]),
+    "session": (
+        "a shooting session, and the only one with many anomalies, held out",
+        ["split=session", "split.test=[26_01_22,img]", "threshold=normals_only"],
+    ),
+}
+"""Name -> what is harder, and the overrides of train.py that make it so."""
+
+BEGIN, END = "<!-- python scripts/results.py -->\n", "<!-- end of results -->\n"
+Found = Mapping[str, dict[str, Any]]
+"""Name of the run -> the content of its `metrics.json`."""
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if arguments.root is None:
+        raise AnodiceError("expected a folder of photos, got none; give --root DIR or set DICE_ROOT.")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    runs.register_resolvers()
+    log_dir, chosen = Path(arguments.log_dir), _chosen(arguments.only)
+    for name in chosen:
+        if finished(log_dir / name) is None:
+            train(name, recipes()[name], log_dir / name, arguments.root, arguments.overrides)
+        run = finished(log_dir / name)
+        if name.endswith("/seed0") and run is not None and not (run / FOLDER / f"{FOLDER}.json").is_file():
+            robustness(run, root=None, names=list(PERTURBATIONS), severities=SEVERITIES, seed=0)
+    tables, summary = document(log_dir), overview(log_dir)
+    print(f"\n{summary}\n{tables}")
+    folder = PROJECT / "docs" if arguments.update else log_dir
+    (folder / "results.md").write_text(tables)
+    if arguments.update:
+        readme = PROJECT / "README.md"
+        readme.write_text(between(readme.read_text(), summary))
+    print(f"written to {folder / 'results.md'}{' and README.md' if arguments.update else ''}")
+
+
+def recipes() -> dict[str, list[str]]:
+    """Name of the run -> overrides of train.py."""
+    found = {}
+    for model in DETECTORS:
+        base = [f"model={model}", "data=dice11"]
+        found |= {f"{model}/seed{seed}": [*base, f"seed={seed}"] for seed in SEEDS}
+        found |= {f"{model}/{name}": [*base, "seed=0", *overrides] for name, (_, overrides) in HARDER.items()}
+    return found
+
+
+def overview(log_dir: Path) -> str:
+    """One row for each detector: the figures of all its seeds."""
+    heads = ["detector", "AUROC", "F1, f1_max", "F1, normals_only", "lowest F1 [95 %]", "F1, copies included"]
+    rows = [[*heads, "parameters", "training", "ms/image"]]
+    for model in DETECTORS:
+        found = list(_metrics(log_dir, [f"{model}/seed{seed}" for seed in SEEDS]).values())
+        if not found:
+            continue
+        clean, published = ([m["test"][part] for m in found] for part in ("clean", "published"))
+        f1 = [[number(part["at"][rule]["f1"]) for part in clean] for rule in ("f1_max", "normals_only")]
+        lowest = min((part["at"]["f1_max"] for part in clean), key=lambda at: at["f1"] or 0.0)
+        rows.append(
+            [
+                f"`{model}`",
+                _range([part["auroc"] for part in clean], 4),
+                *(", ".join(each) for each in f1),
+                with_interval(lowest, "f1"),
+                ", ".join(number(part["at"]["f1_max"]["f1"]) for part in published),
+                f"{found[0]['parameters']:,}",
+                _seconds([m["fit_seconds"] for m in found]),
+                _range([m["score_milliseconds"] for m in found], 1),
+            ]
+        )
+    return markdown_table(rows) + "\n"
+
+
+def document(log_dir: Path) -> str:
+    """All tables, with what a reader needs to know of them."""
+    found = _metrics(log_dir, [name for name in recipes() if "/seed" in name])
+    if not found:
+        raise AnodiceError(f"expected finished runs under {log_dir.absolute()}, found none; see the messages above.")
+    test = next(iter(found.values()))["test"]
+    counts = {part: f"{test[part]['normals']} normal, {test[part]['anomalies']} anomalous" for part in test}
+    parts = [HEAD.format(**counts), _table(found)]
+    for name, (what, overrides) in HARDER.items():
+        harder = _metrics(log_dir, [f"{model}/{name}" for model in DETECTORS])
+        if harder:
+            command = f"    python train.py model=MODEL data=dice11 seed=0 {' '.join(overrides)}"
+            parts += [f"## With {what}", command, _table(harder)]
+    measured = _robustness(log_dir)
+    if measured:
+        parts += ["## Under other light, lens and pose", ROBUSTNESS, compare(measured)]
+    return "\n\n".join(parts) + "\n"
+
+
+HEAD = """# Results on photos of dice
+
+All rows come from one command, which trains what is not yet trained:
+
+    python scripts/results.py --root DIR
+
+F1 is that of the anomalous class, with its 95 % interval. Thresholds were fitted on validation photos: `f1_max` on
+normal and anomalous ones, `normals_only` on normal ones alone. The figures are those of the clean test ({clean}), which
+leaves out copies of training photos; the columns of the published test ({published}) include them.
+
+## Three seeds each"""
+ROBUSTNESS = """Seed 0 of each detector on changed test photos, with the thresholds of the unchanged validation photos:
+`python scripts/robustness.py` tells the changes and their amounts."""
+
+
+def between(text: str, table: str) -> str:
+    """The text with the table in place of what stood between the two marks.
+
+    >>> between("a\\n<!-- python scripts/results.py -->\\nold\\n<!-- end of results -->\\nb", "new\\n").splitlines()
+    ['a', '<!-- python scripts/results.py -->', 'new', '<!-- end of results -->', 'b']
+    """
+    head, _, rest = text.partition(BEGIN)
+    _, found, tail = rest.partition(END)
+    if not found:
+        raise AnodiceError(f"expected the marks {BEGIN.strip()} and {END.strip()} in README.md; put them back.")
+    return f"{head}{BEGIN}{table}{END}{tail}"
+
+
+def _table(found: Found) -> str:
+    heads = ["run", "AUROC", "F1, f1_max [95 %]", "F1, normals_only [95 %]", "false alarms, misses"]
+    rows = [[*heads, "published: F1, f1_max", "published: F1, normals_only", "parameters", "training", "ms/image"]]
+    for name, metrics in found.items():
+        clean, published = metrics["test"]["clean"], metrics["test"]["published"]
+        at, rules = clean["at"][metrics["threshold"]], ("f1_max", "normals_only")
+        both = [with_interval(clean["at"][rule], "f1") if rule in clean["at"] else "n/a" for rule in rules]
+        all_photos = [number(published["at"][rule]["f1"]) if rule in published["at"] else "n/a" for rule in rules]
+        cost = [f"{metrics['parameters']:,}", _seconds([metrics["fit_seconds"]])]
+        counts = f"{at['fp']}, {at['fn']}"
+        milliseconds = number(metrics["score_milliseconds"], 1)
+        rows.append([name, number(clean["auroc"], 4), *both, counts, *all_photos, *cost, milliseconds])
+    return markdown_table(rows)
+
+
+def _metrics(log_dir: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found = {name: finished(log_dir / name) for name in names}
+    return {name: json.loads((run / runs.METRICS).read_text()) for name, run in found.items() if run is not None}
+
+
+def _robustness(log_dir: Path) -> dict[str, dict[str, Any]]:
+    measured = {}
+    for model in DETECTORS:
+        run = finished(log_dir / f"{model}/seed0")
+        if run is not None and (run / FOLDER / f"{FOLDER}.json").is_file():
+            measured[model] = json.loads((run / FOLDER / f"{FOLDER}.json").read_text())
+    return measured
+
+
+def _range(values: Sequence[float | None], digits: int) -> str:
+    """`0.9997 to 1.0000`, or one figure where both are the same."""
+    known = [value for value in values if value is not None]
+    ends = [number(end(known), digits) for end in (min, max)] if known else ["n/a"]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _seconds(values: Sequence[float | None]) -> str:
+    return f"{_range(values, 0)} s"
+
+
+def _chosen(only: str | None) -> list[str]:
+    """Names of runs: all, or those of the detectors and the runs that are named."""
+    names, known = list(recipes()), [*DETECTORS, *recipes()]
+    if only is None:
+        return names
+    for word in only.split(","):
+        if word not in known:
+            raise unknown("detector or run", word, known)
+    return [name for name in names if not {name, name.split("/")[0]}.isdisjoint(only.split(","))]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
+    parser.add_argument("--only", help=f"detectors or runs, such as vae,patchcore/seed0; all: {', '.join(DETECTORS)}")
+    parser.add_argument("--log-dir", default="logs/results", help="a folder for the runs (%(default)s)")
+    parser.add_argument("--update", action="store_true", help="write docs/results.md and the table of README.md")
+    parser.add_argument("overrides", nargs="*", help="further overrides of train.py for every run, such as logger=none")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AnodiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

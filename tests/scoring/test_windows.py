@@ -1,0 +1,82 @@
+"""Means over windows and Gaussian smoothing, against SciPy and torchvision."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import correlate1d
+from torchvision.transforms.v2 import functional
+
+from anodice.scoring.windows import (
+    WindowMeans,
+    gaussian_blur,
+    gaussian_taps,
+    one_by_one,
+    side_by_side,
+    tiles,
+    uniform_taps,
+)
+
+
+def _images(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 7, 9), (5, 1, 12, 9), (2, 3, 9, 12)])
+def test_side_by_side_and_back_are_the_images_in_memory_of_their_own(shape):
+    images = _images(*shape)
+    values = side_by_side(images)
+    assert values.shape == (*shape[2:], shape[0] * shape[1])
+    assert torch.equal(one_by_one(values), images.flatten(0, 1)[:, None])
+    kept = images.clone()
+    values.zero_()
+    assert torch.equal(images, kept)
+
+
+@pytest.mark.parametrize("taps", [uniform_taps(7), gaussian_taps(1.5, 3)], ids=["uniform", "gaussian"])
+@pytest.mark.parametrize("shape", [(1, 1, 7, 9), (20, 1, 12, 9)])
+def test_window_means_are_scipys_turned(taps, shape):
+    images = _images(*shape)
+    values = side_by_side(images)
+    means = WindowMeans(taps, values)
+    means(values + 1)  # what was there before does not matter
+    found = one_by_one(means(values, plus=0.5).transpose(0, 1))
+    weights = taps.double().numpy()
+    expected = correlate1d(correlate1d(images.double().numpy(), weights, axis=2), weights, axis=3)[..., 3:-3, 3:-3]
+    np.testing.assert_allclose(found.numpy(), expected + 0.5, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 33])
+def test_an_image_has_the_same_means_whatever_lies_beside_it(count):
+    values = side_by_side(_images(40, 1, 20, 20))
+    alone = values[..., :count].contiguous()
+    taps = gaussian_taps(1.5, 5)
+    assert torch.equal(WindowMeans(taps, alone)(alone), WindowMeans(taps, values)(values)[..., :count])
+
+
+def test_window_means_keep_their_precision_under_autocast():
+    values = side_by_side(_images(16, 1, 12, 12))
+    means = WindowMeans(uniform_taps(7), values)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(means(values), WindowMeans(uniform_taps(7), values)(values))
+    assert means(values).dtype == torch.float32
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 4.0])
+@pytest.mark.parametrize("shape", [(1, 1, 40, 33), (70, 1, 16, 16), (2, 3, 20, 24)])
+def test_gaussian_blur_is_torchvisions(sigma, shape):
+    images = _images(*shape)
+    size = 2 * math.ceil(3 * sigma) + 1
+    expected = functional.gaussian_blur(images, kernel_size=size, sigma=sigma)
+    torch.testing.assert_close(gaussian_blur(images, sigma=sigma), expected, rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 95, 200])
+def test_tiles_of_one_size_cover_all(count):
+    size, starts = tiles(count, 32)
+    assert size <= 32
+    assert len(starts) == math.ceil(count / 32)
+    assert {k for start in starts for k in range(start, start + size)} == set(range(count))
