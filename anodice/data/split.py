@@ -43,10 +43,11 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, test_fr
     """Split decoded records.
 
     Of each class the fraction `validation_fraction` of its distinct normal photos (at least one) is held out, more of
-    few photos (see `enough_to_validate`), and where there is no published split, `test_fraction` of them (at least one) goes to the test; classes that have too
-    few photos for that are divided together. Anomalous training photos are for validation; those without a published
-    split go to validation and test by halves. The choice depends on the seed and the pixels alone, not on file names or
-    their order. Photos filed both as normal and as anomalous are used neither for fitting nor for validation.
+    few photos (see `enough_to_validate`), and where there is no published split, `test_fraction` of them (at least one)
+    goes to the test; classes that have too few photos for that are divided together. Anomalous training photos are for
+    validation; those without a published split go to validation and test by halves. The choice depends on the seed and
+    the pixels alone, not on file names or their order. Photos filed both as normal and as anomalous are used neither
+    for fitting nor for validation.
 
     Raises:
         AnodiceError: a fraction is not inside (0, 1) or both leave nothing to fit, there are too few distinct photos,

@@ -120,7 +120,9 @@ def test_normals_only_lies_just_above_constant_scores(scores):
     assert found.detail["tail_fits"] is None
 
 
-@pytest.mark.parametrize("scores", [np.repeat([0, 1], [1900, 100]), np.repeat([0, 1], [10, 90]), np.arange(2000) // 700])
+@pytest.mark.parametrize(
+    "scores", [np.repeat([0, 1], [1900, 100]), np.repeat([0, 1], [10, 90]), np.arange(2000) // 700]
+)
 def test_normals_only_takes_ties(scores):
     found = NormalsOnly().fit(scores, np.zeros(len(scores)), **VALIDATION)
     assert found.value > scores.max()
