@@ -128,7 +128,7 @@ F1 is that of the anomalous class, with its 95 % interval. Thresholds were fitte
 normal and anomalous ones, `normals_only` on normal ones alone. The figures are those of the clean test ({clean}), which
 leaves out copies of training photos; the columns of the published test ({published}) include them.
 
-## Three seeds each"""
+## The published split"""
 ROBUSTNESS = """Seed 0 of each detector on changed test photos, with the thresholds of the unchanged validation photos:
 `python scripts/robustness.py` tells the changes and their amounts."""
 
