@@ -51,15 +51,17 @@ def test_peak_memory_is_in_megabytes_and_never_falls():
 def test_kept_memory_is_used_again():
     code = (
         "import resource, torch; from anodice.process import keep_freed_memory; kept = keep_freed_memory()\n"
-        "for _ in range(3): torch.ones(10_000_000)\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "for _ in range(10): torch.ones(10_000_000)\n"
-        "print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    torch.ones(10_000_000)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "print(kept, sorted(faults() for _ in range(20))[5])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     if not done.stdout.startswith("True"):
         pytest.skip("another allocator than glibc's")
-    assert int(done.stdout.split()[1]) < 50_000  # ten times 40 MB have 100,000 pages
+    # 40 MB have 10,000 pages; systems that reclaim idle ones may take some away again.
+    assert int(done.stdout.split()[1]) < 1_000
 
 
 def test_the_process_does_not_wait_for_torch():
