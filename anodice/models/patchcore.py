@@ -29,7 +29,7 @@ class PatchCore(DefectUNet):
 
     Args:
         layers: levels of the encoder, 0 the first; each halves the size of the one before.
-        patch_weight, views, augmentation, entries, radius: see `LocalMemory`.
+        memory: of as many feature maps as there are layers.
         widths, painter, score, optimizer, channels_last: see `DefectUNet`.
     """
 
@@ -39,11 +39,7 @@ class PatchCore(DefectUNet):
         self,
         *,
         layers: Sequence[int],
-        patch_weight: float,
-        views: int,
-        augmentation: Augmentation | DefectAugmentation | None,
-        entries: int,
-        radius: int | None,
+        memory: LocalMemory,
         widths: Sequence[int],
         painter: DefectPainter,
         score: MapScore,
@@ -67,16 +63,7 @@ class PatchCore(DefectUNet):
                 f"expected model.layers to name levels of the encoder, from 0 to {len(widths) - 1}, got {self.layers}; "
                 "names of layers are for a torchvision backbone."
             )
-        self.memory = LocalMemory(
-            layers=len(self.layers),
-            patch_weight=patch_weight,
-            views=views,
-            augmentation=augmentation,
-            entries=entries,
-            radius=radius,
-            score=score,
-            image_size=image_size,
-        )
+        self.memory = memory
 
     def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         self.memory.fit(self._features, fitted, held_out)
@@ -104,7 +91,7 @@ class TorchvisionPatchCore(Detector):
         backbone, layers: see `TorchvisionFeatures`.
         weights: file with the network's weights, see `TorchvisionFeatures.load`; they are kept with what is learned,
             and the file is not needed again. None for the random weights it starts with.
-        patch_weight, views, augmentation, entries, radius, score: see `LocalMemory`.
+        memory: of as many feature maps as there are layers.
     """
 
     def __init__(
@@ -113,27 +100,13 @@ class TorchvisionPatchCore(Detector):
         backbone: str,
         layers: Sequence[str],
         weights: str | None,
-        patch_weight: float,
-        views: int,
-        augmentation: Augmentation | DefectAugmentation | None,
-        entries: int,
-        radius: int | None,
-        score: MapScore,
+        memory: LocalMemory,
         image_size: int,
         in_channels: int,
     ) -> None:
         super().__init__(image_size=image_size, in_channels=in_channels)
         self.weights, self.features = weights, TorchvisionFeatures(backbone=backbone, layers=layers)
-        self.memory = LocalMemory(
-            layers=len(layers),
-            patch_weight=patch_weight,
-            views=views,
-            augmentation=augmentation,
-            entries=entries,
-            radius=radius,
-            score=score,
-            image_size=image_size,
-        )
+        self.memory = memory
 
     def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         if self.weights is not None:
@@ -166,16 +139,24 @@ def patchcore(
     optimizer: OptimizerFactory,
     channels_last: bool,
 ) -> PatchCore | TorchvisionPatchCore:
-    """`PatchCore` for the backbone "own", else `TorchvisionPatchCore`, which has no use for what trains a network."""
-    shared = {
-        "patch_weight": patch_weight,
-        "views": views,
-        "augmentation": augmentation,
-        "entries": entries,
-        "radius": radius,
-        "score": score,
-    }
-    shared |= {"image_size": image_size, "in_channels": in_channels, "layers": layers}
+    """`PatchCore` for the backbone "own", else `TorchvisionPatchCore`, which has no use for what trains a network.
+
+    Args:
+        backbone, layers, weights: see the two.
+        patch_weight, views, augmentation, entries, radius, score: see `LocalMemory`.
+        widths, painter, optimizer, channels_last: see `DefectUNet`.
+    """
+    memory = LocalMemory(
+        layers=len(layers),
+        patch_weight=patch_weight,
+        views=views,
+        augmentation=augmentation,
+        entries=entries,
+        radius=radius,
+        score=score,
+        image_size=image_size,
+    )
+    shared = {"layers": layers, "memory": memory, "image_size": image_size, "in_channels": in_channels}
     if backbone != OWN:
         return TorchvisionPatchCore(backbone=backbone, weights=weights, **shared)
     if weights is not None:
@@ -183,4 +164,6 @@ def patchcore(
             f"expected no model.weights with model.backbone=own, which is trained here, got {weights!r}; name the "
             "torchvision network that they are for, such as model.backbone=resnet18."
         )
-    return PatchCore(widths=widths, painter=painter, optimizer=optimizer, channels_last=channels_last, **shared)
+    return PatchCore(
+        widths=widths, painter=painter, score=score, optimizer=optimizer, channels_last=channels_last, **shared
+    )
