@@ -1,8 +1,10 @@
 """Measure how much faster our ways are than the usual ones: `python scripts/benchmark.py`.
 
-Both sides of a row run in turn in one process on one thread, several rounds; the median of the rounds' ratios counts,
-and the smallest and largest tell how far to trust it. Before any timing a row checks that both sides give the same.
-A file under scripts/benchmarks/ enters its rows by being there.
+Both sides of a row run in turn in one process, several rounds; the median of the rounds' ratios counts, and the
+smallest and largest tell how far to trust it. Either side may use all the processor's cores, as our commands do; a loop
+over single images uses one of them, whatever there is. `--threads=1` compares the work alone, and is the steadier
+choice beside other jobs. Before any timing a row checks that both sides give the same. A file under
+scripts/benchmarks/ enters its rows by being there.
 """
 
 from __future__ import annotations
@@ -24,18 +26,25 @@ from benchmarks.rows import ROWS, NotHereError, measure
 from anodice.errors import AnodiceError, unknown
 from anodice.process import keep_freed_memory
 
-# One thread on either side: the ratio is then that of the work, not of the machine. Set before NumPy and torch start.
-os.environ.update({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
-
 
 def main() -> int:
     """The exit status: 1 where the sides of a row do not agree."""
     keep_freed_memory()  # as the commands do, for either side
+    early = argparse.ArgumentParser(add_help=False)
+    early.add_argument("--threads", type=int, help="threads of either side, instead of one for each core")
+    threads = early.parse_known_args()[0].threads
+    if threads is not None:
+        if threads < 1:
+            raise AnodiceError(f"expected --threads of at least 1, got {threads}.")
+        # Read by NumPy and torch when they start, which is below.
+        os.environ.update({f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")})
     for module in iter_modules(benchmarks.__path__):
         importlib.import_module(f"benchmarks.{module.name}")
     about = "\n".join(f"  {name}: {entry.about}" for name, entry in ROWS.items())
     parser = argparse.ArgumentParser(
-        description=f"{__doc__}\nrows:\n{about}", formatter_class=argparse.RawDescriptionHelpFormatter
+        description=f"{__doc__}\nrows:\n{about}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[early],
     )
     parser.add_argument("--only", metavar="NAME[,NAME]", help="these rows instead of all")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each row (%(default)s)")

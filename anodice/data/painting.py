@@ -126,8 +126,7 @@ class DefectPainter(nn.Module):
         """One defect on each of the `chosen` (n,) images: painted (n, C, S, S), masks (n, 1, S, S)."""
         everything = self._look(images)
         below, scene = images.index_select(0, chosen), everything.of(chosen)
-        # One draw per row: many draws from one row have no deterministic form on the GPU.
-        picks = torch.multinomial(self.weights.expand(len(below), -1), 1).squeeze(1)
+        picks = _drawn(self.weights.expand(len(below), -1))
         uses = self.uses[picks]
         middles, turns, scales = self._place(picks, uses, scene)
         grid = self._grid(middles, turns, 1 / scales, torch.zeros_like(middles))
@@ -160,7 +159,7 @@ class DefectPainter(nn.Module):
         """A point (n, 2) on the marks; where `settled` (n,) says so, in the middle of a pip or of an arm."""
         weight = dark.flatten(1) * self.inner
         # The small constant is for images without marks: there every place will do.
-        cells = torch.multinomial(weight.square() + 1e-7 * self.inner, 1).squeeze(1)
+        cells = _drawn(weight.square() + 1e-7 * self.inner)
         jitter = torch.rand(len(dark), 2, device=dark.device) - 0.5
         points = self.places[cells] + jitter * 2 / _CELLS
         near = torch.exp(-(points[:, None] - self.places).square().sum(2) / (2 * _PIP**2)) * (weight + 1e-6)
@@ -267,18 +266,36 @@ def _visible(painted: Tensor, below: Tensor) -> Tensor:
 
 
 def _widened(coarse: Tensor) -> Tensor:
-    """The highest value within a window around each cell."""
-    down = F.max_pool2d(coarse, (_WINDOW, 1), stride=1, padding=(_WINDOW // 2, 0))
-    return F.max_pool2d(down, (1, _WINDOW), stride=1, padding=(0, _WINDOW // 2))
+    """The highest value within a window around each cell; as highest of shifted maps, for pooling is slower."""
+    padded = F.pad(coarse, (_WINDOW // 2,) * 4, value=-math.inf)
+    return _highest_along(_highest_along(padded, 2), 3)
+
+
+def _highest_along(padded: Tensor, axis: int) -> Tensor:
+    """The highest of `_WINDOW` neighbours along an axis, which they shorten by as many less one."""
+    size, reach = padded.shape[axis], 1
+    while reach < _WINDOW:
+        step = min(reach, _WINDOW - reach)
+        size, reach = size - step, reach + step
+        padded = torch.maximum(padded.narrow(axis, 0, size), padded.narrow(axis, step, size))
+    return padded
+
+
+def _drawn(weights: Tensor) -> Tensor:
+    """A column (n,) drawn from each row of weights (n, k), as often as its share; the fastest of k arrivals.
+
+    `torch.multinomial` does the same with slower draws.
+    """
+    return (weights / -torch.rand_like(weights).log_()).argmax(1)
 
 
 def _noise(images: Tensor) -> Tensor:
     """Standard deviation (n,) of the pixel noise, from second differences along some of the rows."""
     rows = images[:, 0, ::16]
     second = rows[..., 2::2] - 2 * rows[..., 1:-1:2] + rows[..., :-2:2]
-    return second.abs().flatten(1).quantile(0.5, dim=1) / (0.6745 * math.sqrt(6))
+    return second.abs().flatten(1).median(1).values / (0.6745 * math.sqrt(6))
 
 
 def _uniform(like: Tensor, low: float, high: float) -> Tensor:
     """One draw from [low, high) per row."""
-    return low + (high - low) * torch.rand(len(like), device=like.device)
+    return torch.empty(len(like), device=like.device).uniform_(low, high)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 _PIXELS_AT_A_TIME = 2**18
 """Of what is changed together on a CPU: 1 MB stays in its cache, through all the changes."""
+_GRAIN = 2**22
+"""Normal deviates that are kept: noise is a piece of them from anywhere, ten times as fast as new ones."""
 _WEIGHTS = (torch.arange(-2.0, 1.0) ** 2 / -2).exp().div(1 + 2 * math.exp(-0.5) + 2 * math.exp(-2)).tolist()
 """Of the outer, the next and the middle pixel in a Gaussian of deviation 1 that is five pixels wide."""
 
@@ -64,6 +66,7 @@ class Augmentation(nn.Module):
         super().__init__()
         self.brightness, self.contrast, self.gamma, self.glare = brightness, contrast, gamma, glare
         self.blur, self.noise, self.shift, self.rotation = blur, noise, shift, rotation
+        self._grain: Tensor | None = None
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -90,7 +93,8 @@ class Augmentation(nn.Module):
             changes.append(self._highlight(images))
         if self.gamma > 0:
             power = (self.gamma * _uniform(images)).exp()[:, None, None, None]
-            changes.append(lambda part, rows: part.clamp_(1e-6, 1).pow_(power[rows]))
+            # Half the time of `pow`, which is exact to the last digit.
+            changes.append(lambda part, rows: part.clamp_(1e-6, 1).log2_().mul_(power[rows]).exp2_())
         if self.blur > 0:
             share = self.blur * _uniform(images).abs()[:, None, None, None]
             changes.append(lambda part, rows: part.lerp_(_blurred(part), share[rows]))
@@ -99,9 +103,19 @@ class Augmentation(nn.Module):
             offset = 0.5 + self.brightness * _uniform(images)[:, None, None, None]
             changes.append(lambda part, rows: part.sub_(0.5).mul_(gain[rows]).add_(offset[rows]))
         if self.noise > 0:
-            strength = self.noise * _uniform(images).abs()[:, None, None, None]
-            changes.append(lambda part, rows: part.addcmul_(strength[rows], torch.randn_like(part)))
+            strength = self.noise * _uniform(images)[:, None, None, None]
+            grain, starts = self._grain_for(images)
+            changes.append(lambda part, rows: part.addcmul_(strength[rows], grain[starts[rows]].view_as(part)))
         return changes
+
+    def _grain_for(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """White noise of all places in the store, a view (M, C*H*W), and for each image one of its rows."""
+        size, device = images[0].numel(), images.device
+        if self._grain is None or self._grain.device != device or len(self._grain) < 2 * size:
+            generator = torch.Generator(device).manual_seed(0)
+            self._grain = torch.randn(max(_GRAIN, 2 * size), generator=generator, device=device)
+        places = self._grain.unfold(0, size, 1)
+        return places, torch.randint(len(places), (len(images),), device=device)
 
     def _move(self, images: Tensor) -> _Change:
         angle = math.radians(self.rotation) * _uniform(images)

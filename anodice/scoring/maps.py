@@ -23,14 +23,14 @@ class L1:
     """|x - r|, in grey levels of [0, 1]."""
 
     def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
-        return (images - reconstructions).abs().mean(1, keepdim=True)
+        return _over_channels((images - reconstructions).abs())
 
 
 class L2:
     """(x - r)², in squared grey levels."""
 
     def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
-        return (images - reconstructions).square().mean(1, keepdim=True)
+        return _over_channels((images - reconstructions).square())
 
 
 class TolerantL1:
@@ -56,7 +56,7 @@ class TolerantL1:
         highest = F.max_pool2d(reconstructions, window, stride=1, padding=self.radius)
         lowest = -F.max_pool2d(-reconstructions, window, stride=1, padding=self.radius)
         outside = torch.maximum(images - highest, lowest - images).clamp_min(0)
-        return outside.mean(1, keepdim=True)
+        return _over_channels(outside)
 
 
 class SSIM:
@@ -68,4 +68,9 @@ class SSIM:
         self.sigma = sigma
 
     def __call__(self, images: Tensor, reconstructions: Tensor) -> Tensor:
-        return 1 - gaussian_ssim_map(images, reconstructions, sigma=self.sigma).mean(1, keepdim=True)
+        return _over_channels(gaussian_ssim_map(images, reconstructions, sigma=self.sigma)).neg_().add_(1)
+
+
+def _over_channels(values: Tensor) -> Tensor:
+    """The mean over the channels, (N, 1, H, W); of a single one, the values themselves."""
+    return values if values.shape[1] == 1 else values.mean(1, keepdim=True)

@@ -11,6 +11,7 @@ from anodice.scoring.map_score import MapScore
 from anodice.scoring.maps import Residual
 from anodice.scoring.pooling import Pooling
 from anodice.scoring.score import Batches, Score
+from anodice.scoring.windows import TILE
 
 
 class ResidualScore(Score):
@@ -61,8 +62,16 @@ class ResidualScore(Score):
 
     def anomaly_map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """(N, 1, H, W), higher is stranger; the lowest value of each map fills its border."""
-        maps = self.map_score.smooth(self.residual(images, reconstructions))
-        return self.map_score.border(maps if self.statistics is None else self.statistics.normalise(maps))
+        # A few at a time on a CPU: what lies between the images and their maps stays in its cache.
+        size = TILE if images.device.type == "cpu" else len(images)
+        maps = images.new_empty(len(images), 1, *images.shape[2:])
+        for start in range(0, len(images), max(1, size)):
+            part = slice(start, start + size)
+            smooth = self.map_score.smooth(self.residual(images[part], reconstructions[part]))
+            maps[part] = self.map_score.border(
+                smooth if self.statistics is None else self.statistics.normalise(smooth)
+            )
+        return maps
 
     def pool(self, maps: Tensor) -> Tensor:
         """Anomaly maps (N, 1, H, W) -> scores (N,) float64."""

@@ -17,10 +17,10 @@ from torch import Tensor
 from anodice.errors import AnodiceError
 from anodice.scoring.windows import (
     TILE,
+    Mirrored,
     WindowMeans,
     gaussian_taps,
     one_by_one,
-    reflected,
     side_by_side,
     tiles,
     uniform_taps,
@@ -185,14 +185,15 @@ def _maps(images: Tensor, references: Tensor, taps: Tensor, c2: float, *, margin
     images, references = images.flatten(0, 1)[:, None], references.flatten(0, 1)[:, None]
     size, starts = tiles(len(images), _tile(images))
     height, width = (length + 2 * margin - len(taps) + 1 for length in images.shape[2:])
-    maps, means = images.new_empty(len(images), 1, height, width), None
+    maps = images.new_empty(len(images), 1, height, width)
+    total, difference = (Mirrored(images.new_empty(*images.shape[2:], size), margin=margin) for _ in range(2))
+    means = WindowMeans(taps, total.filled())
     for start in starts:
         x, y = (side_by_side(side[start : start + size]) for side in (images, references))
-        total, difference = (x + y).sub_(1), x.sub_(y)
-        if margin > 0:
-            total, difference = reflected(total, margin), reflected(difference, margin)
-        means = means or WindowMeans(taps, total)
-        maps[start : start + size] = one_by_one(_pair_maps(total, difference, means, c2).transpose(0, 1))
+        torch.add(x, y, out=total.inner).sub_(1)
+        torch.sub(x, y, out=difference.inner)
+        similarity = _pair_maps(total.filled(), difference.filled(), means, c2)
+        one_by_one(similarity.transpose(0, 1), out=maps[start : start + size])
     return maps
 
 

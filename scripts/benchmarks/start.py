@@ -24,7 +24,9 @@ def _imports() -> float:
 def _seconds(*arguments: str, status: int = 0, folder: Path | None = None) -> float:
     """Processor seconds of a python with these arguments, its own start among them."""
     before = os.times()
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=folder)
+    # Threads that wait for each other use the processor, too.
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=folder, env=alone)
     after = os.times()
     if done.returncode != status:
         raise AnodiceError(f"expected python {' '.join(arguments)} to end with {status}, got {done.stderr[-500:]}")

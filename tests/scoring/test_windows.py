@@ -10,7 +10,9 @@ import torch
 from scipy.ndimage import correlate1d
 from torchvision.transforms.v2 import functional
 
+from anodice.errors import AnodiceError
 from anodice.scoring.windows import (
+    Mirrored,
     WindowMeans,
     gaussian_blur,
     gaussian_taps,
@@ -25,15 +27,31 @@ def _images(*shape):
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
+def _back(values):
+    images = torch.full((values.shape[2], 1, *values.shape[:2]), torch.nan)
+    one_by_one(values, out=images)
+    return images
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 7, 9), (5, 1, 12, 9), (2, 3, 9, 12)])
 def test_side_by_side_and_back_are_the_images_in_memory_of_their_own(shape):
     images = _images(*shape)
     values = side_by_side(images)
     assert values.shape == (*shape[2:], shape[0] * shape[1])
-    assert torch.equal(one_by_one(values), images.flatten(0, 1)[:, None])
+    assert torch.equal(_back(values), images.flatten(0, 1)[:, None])
     kept = images.clone()
     values.zero_()
     assert torch.equal(images, kept)
+
+
+@pytest.mark.parametrize("margin", [0, 1, 6])
+def test_a_margin_mirrors_the_values_that_were_written_last(margin):
+    mirrored = Mirrored(torch.empty(7, 9, 4), margin=margin)
+    for seed in range(2):
+        values = torch.rand(7, 9, 4, generator=torch.Generator().manual_seed(seed))
+        mirrored.inner.copy_(values)
+        expected = np.pad(values.numpy(), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+        np.testing.assert_array_equal(mirrored.filled().numpy(), expected)
 
 
 @pytest.mark.parametrize("taps", [uniform_taps(7), gaussian_taps(1.5, 3)], ids=["uniform", "gaussian"])
@@ -43,7 +61,7 @@ def test_window_means_are_scipys_turned(taps, shape):
     values = side_by_side(images)
     means = WindowMeans(taps, values)
     means(values + 1)  # what was there before does not matter
-    found = one_by_one(means(values, plus=0.5).transpose(0, 1))
+    found = _back(means(values, plus=0.5).transpose(0, 1))
     weights = taps.double().numpy()
     expected = correlate1d(correlate1d(images.double().numpy(), weights, axis=2), weights, axis=3)[..., 3:-3, 3:-3]
     np.testing.assert_allclose(found.numpy(), expected + 0.5, rtol=0, atol=1e-6)
@@ -80,3 +98,8 @@ def test_tiles_of_one_size_cover_all(count):
     assert size <= 32
     assert len(starts) == math.ceil(count / 32)
     assert {k for start in starts for k in range(start, start + size)} == set(range(count))
+
+
+def test_images_smaller_than_what_smooths_them_are_refused_in_words():
+    with pytest.raises(AnodiceError, match="expected images of more than 12 pixels a side to smooth .* got 12 x 40"):
+        gaussian_blur(_images(1, 1, 12, 40), sigma=4.0)
