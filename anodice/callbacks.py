@@ -239,9 +239,21 @@ class StopOnInterrupt(Callback):
 
 
 class _ProgressBar(TQDMProgressBar):
+    def __init__(self) -> None:
+        super().__init__()
+        self._loss: torch.Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        self._loss = outputs["loss"]
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
+        if self._loss is not None:
+            metrics["loss"] = f"{float(self._loss):.4g}"
         found = {name: trainer.callback_metrics.get(name) for name in ("val/auroc", "val/f1_max")}
         metrics |= {name: f"{float(value):.4f}" for name, value in found.items() if value is not None}
         return metrics | _speed_and_memory(trainer)

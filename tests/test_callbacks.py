@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import TQDMProgressBar
 
 from anodice.callbacks import Throughput, _EpochLines, _ProgressBar, peak_memory
 from anodice.reports import MEASURED
@@ -82,6 +83,15 @@ def test_a_checkpoint_from_before_there_were_peaks_is_resumed():
 
 def test_no_gpu_no_figure_of_one():
     assert peak_memory(CPU)["peak_gpu_memory_megabytes"] is None
+
+
+def test_the_bar_tells_the_loss_of_the_last_step(trainer, monkeypatch):
+    bar = _ProgressBar()
+    assert "loss" not in bar.get_metrics(trainer, None)
+    monkeypatch.setattr(TQDMProgressBar, "on_train_batch_end", lambda *_: None)
+    for loss in (2.0, 0.12345):
+        bar.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, {}, 0)
+    assert bar.get_metrics(trainer, None)["loss"] == "0.1235"
 
 
 def test_bar_and_line_tell_speed_and_memory(trainer, caplog):

@@ -20,8 +20,8 @@ _GRAIN = 2**22
 _WEIGHTS = (torch.arange(-2.0, 1.0) ** 2 / -2).exp().div(1 + 2 * math.exp(-0.5) + 2 * math.exp(-2)).tolist()
 """Of the outer, the next and the middle pixel in a Gaussian of deviation 1 that is five pixels wide."""
 
-_Change = Callable[[Tensor, slice], Tensor]
-"""Changes a part of a batch, in place or not, that lies at these places of the batch."""
+_Change = Callable[[Tensor, slice], object]
+"""Changes images in place that lie at these places of a batch."""
 
 
 class EvaluationTransform(nn.Module):
@@ -40,11 +40,14 @@ class EvaluationTransform(nn.Module):
 class Augmentation(nn.Module):
     """Changes of light, sharpness and pose that are no defect, drawn per image; (N, C, H, W) in [0, 1] to the same.
 
+    Each kind of change (pose, glare, gamma, blur, light, noise) is made to every other image of a batch: the even or
+    the odd ones, as is drawn for each kind and batch.
+
     Args:
         brightness: largest change of brightness, in grey levels of [0, 1].
         contrast: largest relative change of contrast.
         gamma: largest change of the logarithm of gamma.
-        glare: largest brightness of a soft highlight, in grey levels; half of the images get one.
+        glare: largest brightness of a soft highlight, in grey levels.
         blur: largest share of a blurred copy (Gaussian, deviation 1 pixel) that is mixed in, in [0, 1].
         noise: largest deviation of white noise, in grey levels.
         shift: largest shift along each axis, in pixels.
@@ -71,12 +74,16 @@ class Augmentation(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         changes = self._changes(images)
+        firsts = torch.randint(2, (len(changes),)).tolist()
         few = len(images) if images.is_cuda else max(1, _PIXELS_AT_A_TIME // images[0].numel())
         changed = torch.empty_like(images, memory_format=torch.contiguous_format)
-        for rows in (slice(start, start + few) for start in range(0, len(images), few)):
+        for start in range(0, len(images), few):
+            rows = slice(start, min(start + few, len(images)))
             part = images[rows].clone(memory_format=torch.contiguous_format)
-            for change in changes:
-                part = change(part, rows)
+            for change, first in zip(changes, firsts, strict=True):
+                nearest = (first - start) % 2
+                if nearest < len(part):
+                    change(part[nearest::2], slice(start + nearest, rows.stop, 2))
             torch.clamp(part, 0, 1, out=changed[rows])
         return changed
 
@@ -100,22 +107,22 @@ class Augmentation(nn.Module):
             changes.append(lambda part, rows: part.lerp_(_blurred(part), share[rows]))
         if self.brightness > 0 or self.contrast > 0:
             gain = 1 + self.contrast * _uniform(images)[:, None, None, None]
-            offset = 0.5 + self.brightness * _uniform(images)[:, None, None, None]
-            changes.append(lambda part, rows: part.sub_(0.5).mul_(gain[rows]).add_(offset[rows]))
+            offset = 0.5 - 0.5 * gain + self.brightness * _uniform(images)[:, None, None, None]
+            changes.append(lambda part, rows: torch.addcmul(offset[rows], part, gain[rows], out=part))
         if self.noise > 0:
             strength = self.noise * _uniform(images)[:, None, None, None]
-            grain, starts = self._grain_for(images)
-            changes.append(lambda part, rows: part.addcmul_(strength[rows], grain[starts[rows]].view_as(part)))
+            grain = self._grain_like(images)
+            changes.append(lambda part, rows: part.addcmul_(strength[rows], grain[rows]))
         return changes
 
-    def _grain_for(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """White noise of all places in the store, a view (M, C*H*W), and for each image one of its rows."""
-        size, device = images[0].numel(), images.device
+    def _grain_like(self, images: Tensor) -> Tensor:
+        """White noise for a batch, not to be written to."""
+        size, device = images.numel(), images.device
         if self._grain is None or self._grain.device != device or len(self._grain) < 2 * size:
             generator = torch.Generator(device).manual_seed(0)
             self._grain = torch.randn(max(_GRAIN, 2 * size), generator=generator, device=device)
-        places = self._grain.unfold(0, size, 1)
-        return places, torch.randint(len(places), (len(images),), device=device)
+        start = int(torch.randint(len(self._grain) - size, ()))
+        return self._grain[start : start + size].view(images.shape)
 
     def _move(self, images: Tensor) -> _Change:
         angle = math.radians(self.rotation) * _uniform(images)
@@ -130,18 +137,18 @@ class Augmentation(nn.Module):
 
         def change(part: Tensor, rows: slice) -> Tensor:
             grid = torch.addcmul(start[rows], slope[rows], down).unflatten(2, (width, 2))
-            return F.grid_sample(part, grid, padding_mode="border", align_corners=False)
+            return part.copy_(F.grid_sample(part, grid, padding_mode="border", align_corners=False))
 
         return change
 
     def _highlight(self, images: Tensor) -> _Change:
-        """A soft bright spot on half of the images."""
+        """A soft bright spot."""
         height, width = images.shape[2:]
         rows = torch.linspace(-1, 1, height, device=images.device)
         columns = torch.linspace(-1, 1, width, device=images.device)
         y, x = _uniform(images)[:, None], _uniform(images)[:, None]
         size = 0.3 + 0.15 * _uniform(images)[:, None]  # the deviation, in half images
-        strength = self.glare * _uniform(images).clamp_min(0)[:, None]
+        strength = self.glare * _uniform(images).abs()[:, None]
         down = (strength * torch.exp(-0.5 * ((rows - y) / size).square()))[:, None, :, None]
         across = torch.exp(-0.5 * ((columns - x) / size).square())[:, None, None]
         return lambda part, rows: part.addcmul_(down[rows], across[rows])

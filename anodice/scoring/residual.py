@@ -68,9 +68,7 @@ class ResidualScore(Score):
         for start in range(0, len(images), max(1, size)):
             part = slice(start, start + size)
             smooth = self.map_score.smooth(self.residual(images[part], reconstructions[part]))
-            maps[part] = self.map_score.border(
-                smooth if self.statistics is None else self.statistics.normalise(smooth)
-            )
+            maps[part] = self.map_score.border(smooth if self.statistics is None else self.statistics.normalise(smooth))
         return maps
 
     def pool(self, maps: Tensor) -> Tensor:

@@ -26,7 +26,9 @@ def _seconds(*arguments: str, status: int = 0, folder: Path | None = None) -> fl
     before = os.times()
     # Threads that wait for each other use the processor, too.
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=folder, env=alone)
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=folder, env=alone
+    )
     after = os.times()
     if done.returncode != status:
         raise AnodiceError(f"expected python {' '.join(arguments)} to end with {status}, got {done.stderr[-500:]}")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+import pytorch_lightning as pl
 import torch
+from torch.utils.data import DataLoader
 
 from anodice.errors import AnodiceError
 from anodice.models.conv_ae import ConvAE
@@ -45,6 +49,29 @@ def _vae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True, **ch
         optimizer=adam,
         channels_last=channels_last,
     )
+
+
+def test_what_is_logged_of_a_training_are_means_over_the_images_of_the_last_epoch(monkeypatch):
+    detector, losses = _conv_ae(), []
+    detector.optimizer = partial(adam, lr=0.001)
+
+    def loss_terms(batch):
+        terms = ConvAE.loss_terms(detector, batch)
+        losses.append((len(batch["image"]), float(terms["loss"])))
+        return terms
+
+    monkeypatch.setattr(detector, "loss_terms", loss_terms)
+    batches = [{"image": _images(count=count, seed=count)} for count in (6, 2)]
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = pl.Trainer(max_epochs=2, accelerator="cpu", **quiet)
+    trainer.fit(detector, DataLoader(batches, batch_size=None))
+    expected = sum(count * loss for count, loss in losses[2:]) / 8
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(expected)
 
 
 both = pytest.mark.parametrize("make", [_conv_ae, _vae])

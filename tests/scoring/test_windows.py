@@ -101,5 +101,5 @@ def test_tiles_of_one_size_cover_all(count):
 
 
 def test_images_smaller_than_what_smooths_them_are_refused_in_words():
-    with pytest.raises(AnodiceError, match="expected images of more than 12 pixels a side to smooth .* got 12 x 40"):
+    with pytest.raises(AnodiceError, match=r"expected images of more than 12 pixels a side to smooth .* got 12 x 40"):
         gaussian_blur(_images(1, 1, 12, 40), sigma=4.0)
