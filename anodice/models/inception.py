@@ -7,7 +7,7 @@ norms keep torch's defaults; the originals' moved their running statistics ten t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 import torch
 import torch.nn.functional as F
@@ -74,8 +74,50 @@ class UpsampledConv2d(nn.Conv2d):
         self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        weight = torch.einsum("ocij,aui,bvj->oabcuv", self.weight, self.taps, self.taps).flatten(0, 2)
-        return F.pixel_shuffle(F.conv2d(images, weight, self.bias.repeat_interleave(4), padding=self.padding), 2)
+        return enlarged(F.conv2d(images, self.weight_of_copies(), self.bias.repeat(4), padding=self.padding))
+
+    def weight_of_copies(self) -> Tensor:
+        """(4 C', C, k, k): a smaller kernel for each output channel in each of the four copies."""
+        return torch.einsum("ocij,aui,bvj->abocuv", self.weight, self.taps, self.taps).flatten(0, 2)
+
+
+class UpsampledInceptionBlock(InceptionBlock):
+    """(N, C, H, W) -> (N, 4 filters, 2H, 2W): nearest up-sampling by 2, then an `InceptionBlock`.
+
+    As in `UpsampledConv2d` the enlarged images are never made: half the arithmetic, in larger convolutions.
+    """
+
+    def __init__(self, *, in_channels: int, filters: int) -> None:
+        super().__init__(in_channels=in_channels, filters=filters)
+        self.branches[1], self.branches[2] = (
+            UpsampledConv2d(in_channels=in_channels, out_channels=filters, kernel_size=size) for size in (3, 5)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        one, three, five, (_, pooled) = self.branches
+        height, width = images.shape[2:]
+        same = one(images)
+        # The smaller kernels of both have the same size: one convolution does for them.
+        weights = (conv.weight_of_copies().unflatten(0, (4, -1)) for conv in (three, five))
+        bias = torch.cat([three.bias, five.bias]).repeat(4)
+        wide = F.conv2d(images, torch.cat(list(weights), 1).flatten(0, 1), bias, padding=three.padding).chunk(4, 1)
+        # A window of 3x3 enlarged pixels lies on 2x2 pixels: which ones is told by the copy that its middle is.
+        corners = pooled(F.max_pool2d(images, 2, stride=1, padding=1))
+        copies = []
+        for k, (a, b) in enumerate(product(range(2), range(2))):
+            copies += [same, wide[k], corners[..., a : a + height, b : b + width]]
+        return self.activation(self.norm(enlarged(torch.cat(copies, 1))))
+
+
+def enlarged(copies: Tensor) -> Tensor:
+    """Four copies of images one after the other, (N, 4 C, H, W) -> (N, C, 2H, 2W), in which they lie pixel by pixel.
+
+    `pixel_shuffle` with another order of the channels: of channels_last images it moves long runs of memory, and keeps
+    the format.
+    """
+    count, channels, height, width = copies.shape
+    rows = copies.permute(0, 2, 3, 1).unflatten(3, (2, channels // 2)).transpose(2, 3)
+    return rows.reshape(count, 2 * height, 2 * width, channels // 4).permute(0, 3, 1, 2)
 
 
 class InceptionCAENetwork(nn.Module):
@@ -113,7 +155,7 @@ class InceptionCAENetwork(nn.Module):
         self.decoder = nn.Sequential(
             InceptionBlock(in_channels=shape[0], filters=rising[0]),
             *(
-                nn.Sequential(nn.Upsample(scale_factor=2), InceptionBlock(in_channels=4 * before, filters=count))
+                UpsampledInceptionBlock(in_channels=4 * before, filters=count)
                 for before, count in pairwise(rising)
             ),
             UpsampledConv2d(in_channels=4 * rising[-1], out_channels=in_channels, kernel_size=3),
@@ -180,7 +222,7 @@ class BaselineCAENetwork(nn.Module):
             nn.Unflatten(1, (depth, side, side)),
             _convolution(depth, rising[0], kernel_size),
             *(
-                nn.Sequential(nn.Upsample(scale_factor=2), _convolution(before, count, kernel_size))
+                _after(UpsampledConv2d(in_channels=before, out_channels=count, kernel_size=kernel_size))
                 for before, count in pairwise(rising)
             ),
             UpsampledConv2d(in_channels=rising[-1], out_channels=in_channels, kernel_size=kernel_size),
@@ -200,8 +242,12 @@ class BaselineCAENetwork(nn.Module):
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(_SLOPE, inplace=True))
+    return _after(nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2))
+
+
+def _after(convolution: nn.Conv2d) -> nn.Sequential:
+    norm = nn.BatchNorm2d(convolution.out_channels)
+    return nn.Sequential(convolution, norm, nn.LeakyReLU(_SLOPE, inplace=True))
 
 
 def _bottleneck(numbers: int, code: int, shape: tuple[int, ...]) -> nn.Sequential:

@@ -8,7 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from anodice.errors import AnodiceError
-from anodice.models.inception import BaselineCAENetwork, InceptionBlock, InceptionCAENetwork, UpsampledConv2d
+from anodice.models.inception import (
+    BaselineCAENetwork,
+    InceptionBlock,
+    InceptionCAENetwork,
+    UpsampledConv2d,
+    UpsampledInceptionBlock,
+)
 
 SMALL, LARGE = [8, 16, 32], [32, 32, 64, 64, 128, 128]
 
@@ -85,6 +91,23 @@ def test_an_upsampled_convolution_is_what_its_name_says(kernel_size, outputs):
     large = F.interpolate(images, scale_factor=2, mode="nearest")
     expected = F.conv2d(large, layer.weight, layer.bias, padding=kernel_size // 2)
     torch.testing.assert_close(layer(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_an_upsampled_block_is_a_block_after_up_sampling(memory_format):
+    torch.manual_seed(0)
+    upsampled = UpsampledInceptionBlock(in_channels=6, filters=5).to(memory_format=memory_format)
+    plain = InceptionBlock(in_channels=6, filters=5)
+    plain.load_state_dict(upsampled.state_dict())
+    images = torch.randn(3, 6, 7, 9).contiguous(memory_format=memory_format)
+    found, expected = upsampled(images), plain(F.interpolate(images, scale_factor=2, mode="nearest"))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    weights = torch.randn_like(expected)
+    for block, enlarged in ((upsampled, found), (plain, expected)):
+        (enlarged * weights).sum().backward()
+        assert all(p.grad is not None for p in block.parameters())
+    for ours, theirs in zip(upsampled.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
