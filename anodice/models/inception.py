@@ -154,10 +154,7 @@ class InceptionCAENetwork(nn.Module):
         self.bottleneck = nn.Identity() if code is None else _bottleneck(numbers, code, shape)
         self.decoder = nn.Sequential(
             InceptionBlock(in_channels=shape[0], filters=rising[0]),
-            *(
-                UpsampledInceptionBlock(in_channels=4 * before, filters=count)
-                for before, count in pairwise(rising)
-            ),
+            *(UpsampledInceptionBlock(in_channels=4 * before, filters=count) for before, count in pairwise(rising)),
             UpsampledConv2d(in_channels=4 * rising[-1], out_channels=in_channels, kernel_size=3),
             nn.BatchNorm2d(in_channels),
         )
