@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import sys
 import time
+from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """The names of glibc's malloc.h, M_TRIM_THRESHOLD and M_MMAP_MAX, by their numbers."""
+
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 _first_job: float | None = time.perf_counter()
 _all_threads: int | None = None
@@ -48,10 +53,34 @@ def begin_job() -> float:
     return time.perf_counter() if begun is None else begun
 
 
+def cores() -> int:
+    """How many cores this process may use: those it is bound to, or as much of their time as its container gets.
+
+    More threads than that wait for each other, which can take several times as long as a single one.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(bound, _time_of_cores())))
+
+
+def _time_of_cores() -> float:
+    """The cores' worth of time that a container on Linux gets; infinite where nobody limits it."""
+    newer, older = _CONTROL_GROUP / "cpu.max", _CONTROL_GROUP / "cpu"
+    try:
+        if newer.is_file():
+            quota, period = newer.read_text().split()
+        else:
+            quota, period = ((older / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        limit = float(quota) / float(period)  # "max" is no number, and -1 no limit
+    except (OSError, ValueError):
+        return math.inf
+    return limit if limit > 0 else math.inf
+
+
 def use_threads(threads: int | str) -> None:
-    """Let torch compute with so many threads, or, with `auto`, with as many as it had when it was first asked."""
+    """Let torch compute with so many threads, or, with `auto`, with as many as it would by itself, but no more than
+    there are `cores`."""
     import torch  # what starts a program does not wait for torch
 
     global _all_threads
-    _all_threads = torch.get_num_threads() if _all_threads is None else _all_threads
+    _all_threads = min(torch.get_num_threads(), cores()) if _all_threads is None else _all_threads
     torch.set_num_threads(_all_threads if threads == "auto" else int(threads))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -28,6 +29,41 @@ def test_auto_gives_all_threads_back():
     assert torch.get_num_threads() == 1
     process.use_threads("auto")
     assert torch.get_num_threads() == everything
+
+
+@pytest.fixture
+def control_group(tmp_path, monkeypatch):
+    """An empty one."""
+    monkeypatch.setattr(process, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    return tmp_path
+
+
+def test_without_a_limit_all_cores_that_the_process_is_bound_to_are_used(control_group):
+    assert process.cores() == 8
+    (control_group / "cpu.max").write_text("max 100000\n")
+    assert process.cores() == 8
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(200_000, 2), (150_000, 2), (20_000, 1), (9_900_000, 8)])
+def test_a_container_that_gets_a_share_of_the_cores_uses_as_many(control_group, quota, expected):
+    (control_group / "cpu.max").write_text(f"{quota} 100000\n")
+    assert process.cores() == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("300000", 3), ("-1", 8)])
+def test_older_systems_tell_the_share_in_two_files(control_group, quota, expected):
+    (control_group / "cpu").mkdir()
+    (control_group / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (control_group / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert process.cores() == expected
+
+
+def test_auto_takes_no_more_threads_than_the_container_has_cores(control_group, monkeypatch):
+    (control_group / "cpu.max").write_text("100000 100000\n")
+    monkeypatch.setattr(process, "_all_threads", None)
+    process.use_threads("auto")
+    assert torch.get_num_threads() == 1
 
 
 def test_first_job_began_with_the_process_and_the_next_begins_now():

@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import shutil
 import tempfile
 import zlib
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anodice.data.records import Record, read_bytes
+from anodice.process import cores
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def _build(
     crc = 0
     if orientation is not None:
         log.info("turning %d photos upright, once", len(records))
-    with (folder / "pixels.npy").open("wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (folder / "pixels.npy").open("wb") as file, ThreadPoolExecutor(cores()) as pool:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(records), *shape)}
         np.lib.format.write_array_header_1_0(file, header)
         room = np.empty((min(_CHUNK, len(records)), *shape), dtype=np.uint8)

@@ -6,7 +6,6 @@ import hashlib
 import io
 import itertools
 import logging
-import os
 import shutil
 import time
 import zlib
@@ -40,7 +39,7 @@ from anodice.data.split import make_split
 from anodice.data.splits import Published
 from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
-from anodice.process import keep_freed_memory
+from anodice.process import cores, keep_freed_memory
 from anodice.runs import register_resolvers
 from benchmarks.rows import NotHereError, Row, row
 
@@ -144,7 +143,7 @@ def first_start() -> Row:
     cache_dir = root.parent / "new"
 
     def alone() -> None:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # as many as the start has
+        with ThreadPoolExecutor(cores()) as pool:  # as many as the start has
             read = list(pool.map(lambda piece: [path.read_bytes() for path in piece], pieces))
             list(pool.map(lambda piece: [np.asarray(Image.open(io.BytesIO(data))) for data in piece], read))
 
