@@ -147,6 +147,8 @@ class DiceDataModule(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         del stage  # one reading serves every stage
         _ = self.photos
+        if self.augmentation is not None and self.trainer is not None:
+            self.augmentation.to(self.trainer.strategy.root_device)  # Lightning moves the batches, but not this
 
     def train_dataloader(self) -> DataLoader:
         order = _EpochOrder(len(self.photos.split.fit), self.batch_size, steps=self.steps_per_epoch, seed=self.seed)

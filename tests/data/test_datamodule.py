@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 from anodice.data.layouts import dice6, folder, mvtec
+from anodice.data.painting import DefectPainter
 from anodice.data.photos import describe
 from anodice.errors import AnodiceError
 
@@ -262,6 +264,14 @@ def test_augmentation_is_for_training_only(data_module, dice_root, tmp_path):
     assert all(batch["image"].amax() == 0 for batch in seen.trained)
     assert all(batch["image"].amax() > 0.5 for batch in seen.validated)
     assert all(batch["image"].amax() > 0.5 for batch in _batches(module, module.calibration_dataloader()))
+
+
+def test_augmentation_lies_where_the_batches_go(data_module, dice_root):
+    painter = DefectPainter(image_size=32, stamps=36, share=1.0, seed=0)
+    module = data_module(dice_root, augmentation=painter)
+    module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("meta")))
+    module.setup("fit")
+    assert {buffer.device.type for buffer in painter.buffers()} == {"meta"}
 
 
 def test_without_augmentation_training_sees_the_photos(data_module, dice_root, tmp_path):
