@@ -56,6 +56,7 @@ def main() -> int:
             raise unknown("row", name, ROWS)
     if options.rounds < 1:
         raise AnodiceError(f"expected --rounds of at least 1, got {options.rounds}.")
+    print("# " + ", ".join(f"{name} {value}" for name, value in _machine().items()))
     results, failures = [], []
     for name in names:
         print(f"# {ROWS[name].about}")
@@ -71,9 +72,16 @@ def main() -> int:
     if options.json is not None:
         versions = {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "torch")}
         rows = [asdict(result) for result in results]
-        text = json.dumps({"machine": platform.machine(), "versions": versions, "rows": rows}, indent=2)
+        text = json.dumps({**_machine(), "versions": versions, "rows": rows}, indent=2)
         options.json.write_text(f"{text}\n")
     return 1 if failures else 0
+
+
+def _machine() -> dict[str, str | int | None]:
+    import torch  # not before its threads are settled
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"machine": platform.machine(), "threads": torch.get_num_threads(), "gpu": gpu}
 
 
 if __name__ == "__main__":

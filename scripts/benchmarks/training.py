@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import cycle
 from statistics import median
 from typing import Any
@@ -39,13 +39,13 @@ def folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="anodice-benchmark-")
 
 
-def recipe(model: str, *changes: str) -> DictConfig:
-    """What `train.py model=MODEL` would run, on few drawn dice and for one short epoch on the CPU."""
+def recipe(model: str, *changes: str, accelerator: str = "cpu") -> DictConfig:
+    """What `train.py model=MODEL` would run, on few drawn dice and for one short epoch."""
     runs.register_resolvers()
     photos = [f"data.root.{name}={count}" for name, count in PHOTOS.items()]
-    short = [f"data.steps_per_epoch={STEPS}", "trainer.max_epochs=1", "trainer.accelerator=cpu", f"model={model}"]
-    config = defaults("train", [*photos, *short, f"paths.cache_dir={folder().name}", *changes])
-    config.trainer.precision = fastest_precision("cpu")
+    short = [f"data.steps_per_epoch={STEPS}", "trainer.max_epochs=1", f"trainer.accelerator={accelerator}"]
+    config = defaults("train", [*photos, *short, f"model={model}", f"paths.cache_dir={folder().name}", *changes])
+    config.trainer.precision = fastest_precision(accelerator)
     return config
 
 
@@ -55,21 +55,22 @@ def in_memory(config: DictConfig) -> list[Batch]:
     return [{**batch, "image": data.transform(batch["image"])} for batch in data.train_dataloader()]
 
 
-def bare(config: DictConfig, batches: list[Batch], *, half: bool) -> float:
+def bare(config: DictConfig, batches: list[Batch], *, half: bool, device: str = "cpu") -> float:
     """Milliseconds of a step of a plain PyTorch loop, with autocast to bfloat16 where `half`."""
     torch.manual_seed(0)
-    detector: TrainedDetector = instantiate(config.model).train()
+    detector: TrainedDetector = instantiate(config.model).train().to(device)
+    batches = [{name: values.to(device) for name, values in batch.items()} for batch in batches]
     optimizer, schedule = detector.optimizer(detector.parameters(), STEPS)
     ends = []
     for _, batch in zip(range(STEPS), cycle(batches), strict=False):
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
             loss = detector.loss_terms(batch)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         if schedule is not None:
             schedule.step()
-        ends.append(time.perf_counter())
+        ends.append(_when_done(device))
     return _steady(ends)
 
 
@@ -98,33 +99,61 @@ class _StepTimes(Callback):
         self.ends: list[float] = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *rest: Any) -> None:
-        self.ends.append(time.perf_counter())
+        self.ends.append(_when_done(pl_module.device.type))
+
+
+def _when_done(device: str) -> float:
+    """Now, when all that was asked of the device is done."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def _steady(ends: list[float]) -> float:
     return 1e3 * median(after - before for before, after in zip(ends[STEADY:], ends[STEADY + 1 :], strict=False))
 
 
-def _throughput(model: str) -> Callable[[], Row]:
-    def prepare() -> Row:
-        config = recipe(model)
-        batches, half = in_memory(config), config.trainer.precision == "bf16-mixed"
-        return Row(usual=lambda: bare(config, batches, half=half), ours=lambda: through_lightning(config))
-
-    prepare.__doc__ = f"A training step of {model}: a bare loop over tensors in memory, against train.py."
-    return prepare
+def throughput(model: str, *, accelerator: str = "cpu") -> Row:
+    config = recipe(model, accelerator=accelerator)
+    batches, settings = in_memory(config), _bare_settings(config)
+    return Row(usual=lambda: bare(config, batches, **settings), ours=lambda: through_lightning(config))
 
 
-def _format(model: str) -> Callable[[], Row]:
-    def prepare() -> Row:
-        config, plain = recipe(model), recipe(model, "model.channels_last=false")
-        batches, half = in_memory(config), config.trainer.precision == "bf16-mixed"
-        return Row(usual=lambda: bare(plain, batches, half=False), ours=lambda: bare(config, batches, half=half))
+def precision_and_format(model: str, *, accelerator: str = "cpu") -> Row:
+    config = recipe(model, accelerator=accelerator)
+    plain = recipe(model, "model.channels_last=false", accelerator=accelerator)
+    batches, settings = in_memory(config), _bare_settings(config)
+    return Row(
+        usual=lambda: bare(plain, batches, **settings | {"half": False}),
+        ours=lambda: bare(config, batches, **settings),
+    )
 
-    prepare.__doc__ = f"A training step of {model}: contiguous float32, against the recipe's precision and format."
-    return prepare
+
+def _bare_settings(config: DictConfig) -> dict[str, Any]:
+    device = "cuda" if config.trainer.accelerator == "gpu" else "cpu"
+    return {"half": config.trainer.precision == "bf16-mixed", "device": device}
+
+
+def enter(name: str, about: str, reach: float | None, prepare: Callable[[], Row]) -> None:
+    """Enter a row of milliseconds."""
+
+    def described() -> Row:
+        return prepare()
+
+    described.__doc__ = about
+    row(name, reach=reach, unit="ms")(described)
 
 
 for _model in FAMILIES:
-    row(f"training_{_model}", reach=0.95, unit="ms")(_throughput(_model))
-    row(f"format_{_model}", reach=1.0, unit="ms")(_format(_model))
+    enter(
+        f"training_{_model}",
+        f"A training step of {_model}: a bare loop over tensors in memory, against train.py.",
+        0.95,
+        partial(throughput, _model),
+    )
+    enter(
+        f"format_{_model}",
+        f"A training step of {_model}: contiguous float32, against the recipe's precision and format.",
+        1.0,
+        partial(precision_and_format, _model),
+    )
