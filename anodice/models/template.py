@@ -92,14 +92,14 @@ class Template(Detector):
 
     def assess(self, images: Tensor) -> Scored:
         # A few at a time: what lies between the photos and their maps stays in the cache.
+        there = self._there()
         parts = images.split(_TILE if images.device.type == "cpu" else len(images))
         maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []
         for part in parts:
             prepared = self.comparison.prepare(_grey(part))
-            values, classes = self._compare(prepared)
-            maps[start : start + len(part)] = self.comparison.maps(prepared, self.templates[classes])
+            values, picked, maps[start : start + len(part)] = self.comparison.assess(prepared, self.templates[there])
             start += len(part)
-            found.append((values, classes))
+            found.append((values, there[picked]))
         values, classes = (torch.cat(column) for column in zip(*found, strict=True))
         if self.comparison.banded:
             values = self.comparison.score(values, self.low[classes], self.high[classes])
@@ -112,11 +112,16 @@ class Template(Detector):
 
     def _compare(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """The comparison with the templates that there are; classes count all of them."""
+        there = self._there()
+        values, picked = self.comparison.compare(prepared, self.templates[there])
+        return values, there[picked]
+
+    def _there(self) -> Tensor:
+        """The classes that have a template."""
         there = self.photos.nonzero()[:, 0]
         if len(there) == 0:
             raise AnodiceError("expected templates to compare with, got none; train the detector first.")
-        values, picked = self.comparison.compare(prepared, self.templates[there])
-        return values, there[picked]
+        return there
 
     def _distances(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Distances (N, K) to all templates, and the true classes (N,)."""

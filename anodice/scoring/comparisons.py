@@ -4,8 +4,7 @@ Images are (N, 1, H, W) float32 in [0, 1], templates (K, 1, H, W) the same. A de
 
     templates = comparison.template(means)          # once; means of the normal images of each class, as they came
     images = comparison.prepare(images)             # everything below takes prepared images
-    values, classes = comparison.compare(images, templates)
-    maps = comparison.maps(images, templates[classes])
+    values, classes, maps = comparison.assess(images, templates)
 
 Higher values are more anomalous. Sizes in pixels are those for 128 x 128 and grow with the image.
 """
@@ -48,6 +47,11 @@ class Comparison:
         values, classes = self.distances(images, templates).min(1)
         return values, classes
 
+    def assess(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `compare` gives, and the maps (N, 1, H, W) against the template of the picked class."""
+        values, classes = self.compare(images, templates)
+        return values, classes, self.maps(images, templates[classes])
+
     def maps(self, images: Tensor, templates: Tensor) -> Tensor:
         """Anomaly maps (N, 1, H, W) against one template for each image, (N, 1, H, W)."""
         raise NotImplementedError
@@ -58,6 +62,13 @@ class MSE(Comparison):
 
     def distances(self, images: Tensor, templates: Tensor) -> Tensor:
         return _mean_squares(images, templates)
+
+    def compare(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor]:
+        values, classes, _ = self.assess(images, templates)
+        return values, classes
+
+    def assess(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return _nearest(images, templates)
 
     def maps(self, images: Tensor, templates: Tensor) -> Tensor:
         return (images - templates).square_()
@@ -132,6 +143,14 @@ class NCC(Comparison):
 
     def distances(self, images: Tensor, templates: Tensor) -> Tensor:
         return _mean_squares(_standardised(images), _standardised(templates)) / 2
+
+    def compare(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor]:
+        values, classes, _ = self.assess(images, templates)
+        return values, classes
+
+    def assess(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        squares, classes, maps = _nearest(_standardised(images), _standardised(templates))
+        return squares / 2, classes, maps.div_(2)
 
     def maps(self, images: Tensor, templates: Tensor) -> Tensor:
         return (_standardised(images) - _standardised(templates)).square_().div_(2)
@@ -241,6 +260,19 @@ def _mean_squares(images: Tensor, templates: Tensor) -> Tensor:
     products = ours @ (2 * theirs).T
     squares = ours.square_().sum(1, keepdim=True) + theirs.square_().sum(1) - products
     return squares.clamp_min(0) / ours.shape[1]
+
+
+def _nearest(images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each image the least mean squared difference (N,), the template that gives it, and the squares (N, 1, H, W).
+
+    One product finds the template, for |x|² in |x - t|² is the same for all; then only one difference is taken.
+    """
+    theirs = templates.flatten(1)
+    # Around their middle, so that little is lost in the difference of sums.
+    lengths = theirs.square().sum(1) / 2
+    classes = torch.addmm(lengths[:, None], theirs - theirs.mean(0), images.flatten(1).T, alpha=-1).argmin(0)
+    maps = templates[classes].sub_(images).square_()
+    return maps.mean((1, 2, 3)), classes, maps
 
 
 def _wrapped_squares(templates: Tensor, images: Tensor) -> Tensor:
