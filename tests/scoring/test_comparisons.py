@@ -42,7 +42,13 @@ def test_each_image_finds_its_class_and_has_a_map(comparison, size):
     assert classes.tolist() == [0, 1, 2, 3]
     assert comparison.matches(images, templates).argmin(1).tolist() == [0, 1, 2, 3]
     assert comparison.distances(images, templates).shape == (4, 4)
+    found = comparison.assess(images, templates)
+    assert torch.equal(found[0], values)
+    assert torch.equal(found[1], classes)
     maps = comparison.maps(images, templates[classes])
+    torch.testing.assert_close(found[2], maps)
+    if type(comparison) in (MSE, NCC, SSIM, WrappedMSE):
+        torch.testing.assert_close(values, comparison.distances(images, templates).amin(1), rtol=1e-4, atol=1e-6)
     assert maps.shape == (4, 1, size, size)
     assert maps.dtype == torch.float32
     assert maps.isfinite().all()
