@@ -13,7 +13,7 @@ import anodice
 
 PACKAGE = Path(anodice.__file__).parent
 LAYERS = (
-    {"errors", "process"},
+    {"errors", "neighbourhoods", "process"},
     {"data", "scoring", "thresholds", "metrics"},
     {"models", "figures"},
     {"configs", "runs", "scores", "inference", "pixels", "pictures", "tensorboard", "callbacks", "profiling"}

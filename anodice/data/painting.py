@@ -16,6 +16,7 @@ from anodice.data.drawing.shapes import SIDE
 from anodice.data.drawing.stamps import BRIDGE_LENGTH, KINDS, Use, draw_stamps
 from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
+from anodice.neighbourhoods import highest_nearby, lowest_nearby
 
 SMALLEST = 32
 VISIBLE = 8 / 255
@@ -27,8 +28,8 @@ _SHARES = {Use.INK: 0.40, Use.WEAR: 0.34, Use.BRIDGE: 0.10, Use.PATCH: 0.16}
 _SCALES = {Use.INK: (0.6, 1.15), Use.WEAR: (0.7, 1.15), Use.BRIDGE: (0.6, 1.3), Use.PATCH: (0.7, 1.3)}
 
 _CELLS = 16
-# In cells: wider than a pip or an arm of the logo, so that some bare face shows in every such window.
-_WINDOW = 7
+# In cells: a window that reaches so far is wider than a pip or an arm of the logo, so that some bare face shows in it.
+_REACH = 3
 # About the radius of a pip, in half sides.
 _PIP = 0.17
 _LEAST_PIXELS = 12
@@ -152,7 +153,7 @@ class DefectPainter(nn.Module):
     def _look(self, images: Tensor) -> _Scene:
         """The marks of each image, as what a closing of its coarse copy fills in."""
         coarse = F.adaptive_avg_pool2d(images, _CELLS)
-        bare = -_widened(-_widened(coarse))
+        bare = lowest_nearby(highest_nearby(coarse, _REACH), _REACH)
         return _Scene(bare, (bare - coarse).mean(1))
 
     def _mark(self, dark: Tensor, settled: Tensor) -> Tensor:
@@ -263,22 +264,6 @@ class DefectAugmentation(nn.Module):
 def _visible(painted: Tensor, below: Tensor) -> Tensor:
     """Where some channel changed by more than `VISIBLE`: (n, 1, S, S) bool."""
     return ((painted - below).abs_() > VISIBLE).any(1, keepdim=True)
-
-
-def _widened(coarse: Tensor) -> Tensor:
-    """The highest value within a window around each cell; as highest of shifted maps, for pooling is slower."""
-    padded = F.pad(coarse, (_WINDOW // 2,) * 4, value=-math.inf)
-    return _highest_along(_highest_along(padded, 2), 3)
-
-
-def _highest_along(padded: Tensor, axis: int) -> Tensor:
-    """The highest of `_WINDOW` neighbours along an axis, which they shorten by as many less one."""
-    size, reach = padded.shape[axis], 1
-    while reach < _WINDOW:
-        step = min(reach, _WINDOW - reach)
-        size, reach = size - step, reach + step
-        padded = torch.maximum(padded.narrow(axis, 0, size), padded.narrow(axis, step, size))
-    return padded
 
 
 def _drawn(weights: Tensor) -> Tensor:
