@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 from skimage.feature import match_template
 from skimage.filters import gaussian
 from skimage.metrics import mean_squared_error, structural_similarity
@@ -15,7 +16,7 @@ from torch import Tensor
 from anodice.data.dice import CLASSES, render
 from anodice.errors import AnodiceError
 from anodice.models.template import Template
-from anodice.scoring.maps import SSIM
+from anodice.scoring.maps import SSIM, TolerantL1
 from anodice.scoring.memory import Memory
 from anodice.scoring.pooling import TopMean
 from anodice.scoring.residual import ResidualScore
@@ -42,6 +43,26 @@ def ssim_maps() -> Row:
     few = _arrays(images[:8], reconstructions)
     return Row(
         usual=lambda: [_ssim(x, y) for x, y in few],
+        usual_items=len(few),
+        ours=_without_gradients(lambda: residual(images, reconstructions)),
+        our_items=len(images),
+    )
+
+
+@row("tolerant_maps")
+def tolerant_maps() -> Row:
+    """A map of the default residual per photo and reconstruction: SciPy photo by photo, against a batch."""
+    images, reconstructions = _pairs(32)  # as many as the score takes at a time
+    residual = TolerantL1(radius=2)
+
+    def loop(x: Image, y: Image) -> Image:
+        highest, lowest = maximum_filter(y, 5, mode="nearest"), minimum_filter(y, 5, mode="nearest")
+        return np.maximum(np.maximum(x - highest, lowest - x), 0)
+
+    few = _arrays(images[:8], reconstructions)
+    _agree("map", residual(images[:8], reconstructions[:8]), [loop(x, y) for x, y in few])
+    return Row(
+        usual=lambda: [loop(x, y) for x, y in few],
         usual_items=len(few),
         ours=_without_gradients(lambda: residual(images, reconstructions)),
         our_items=len(images),
