@@ -50,7 +50,9 @@ class _MaxPool(nn.MaxPool2d):
         if images.shape[1] > 1:
             return super().forward(images)
         side_by_side = images.transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        return super().forward(side_by_side).transpose(0, 1)
+        # What comes after must find the format of the images: it would work in another one, slowly.
+        memory_format = torch.channels_last if images.stride(1) == 1 else torch.contiguous_format
+        return super().forward(side_by_side).transpose(0, 1).clone(memory_format=memory_format)
 
 
 class UpsampledConv2d(nn.Conv2d):
