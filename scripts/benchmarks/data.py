@@ -63,9 +63,12 @@ def data_path() -> Row:
     fit = [paths[i] for i in photos.photos.split.fit]
     workers = {"num_workers": 2, "persistent_workers": True}
     loader = DataLoader(_Files(fit), batch_size=_BATCH, shuffle=True, drop_last=True, **workers)
-    count = len(loader) * _BATCH
+    epochs = 10  # of ours, for as long a time
     return Row(
-        usual=lambda: _drain(loader), usual_items=count, ours=lambda: _augmented(photos, len(loader)), our_items=count
+        usual=lambda: _drain(loader),
+        usual_items=len(loader) * _BATCH,
+        ours=lambda: [_augmented(photos, len(loader)) for _ in range(epochs)],
+        our_items=epochs * len(loader) * _BATCH,
     )
 
 
