@@ -11,7 +11,9 @@ from anodice.scoring.map_score import MapScore
 from anodice.scoring.maps import Residual
 from anodice.scoring.pooling import Pooling
 from anodice.scoring.score import Batches, Score
-from anodice.scoring.windows import TILE
+
+_TILE = 64
+"""Images that are worked on at a time on a CPU: what lies between them and their maps stays in its cache."""
 
 
 class ResidualScore(Score):
@@ -62,8 +64,7 @@ class ResidualScore(Score):
 
     def anomaly_map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """(N, 1, H, W), higher is stranger; the lowest value of each map fills its border."""
-        # A few at a time on a CPU: what lies between the images and their maps stays in its cache.
-        size = TILE if images.device.type == "cpu" else len(images)
+        size = _TILE if images.device.type == "cpu" else len(images)
         maps = images.new_empty(len(images), 1, *images.shape[2:])
         for start in range(0, len(images), max(1, size)):
             part = slice(start, start + size)

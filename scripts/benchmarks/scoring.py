@@ -52,7 +52,7 @@ def ssim_maps() -> Row:
 @row("tolerant_maps")
 def tolerant_maps() -> Row:
     """A map of the default residual per photo and reconstruction: SciPy photo by photo, against a batch."""
-    images, reconstructions = _pairs(32)  # as many as the score takes at a time
+    images, reconstructions = _pairs(64)  # as many as the score takes at a time
     residual = TolerantL1(radius=2)
 
     def loop(x: Image, y: Image) -> Image:
