@@ -57,7 +57,7 @@ def test_what_is_logged_of_a_training_are_means_over_the_images_of_the_last_epoc
 
     def loss_terms(batch):
         terms = ConvAE.loss_terms(detector, batch)
-        losses.append((len(batch["image"]), float(terms["loss"])))
+        losses.append((len(batch["image"]), terms["loss"].item()))
         return terms
 
     monkeypatch.setattr(detector, "loss_terms", loss_terms)
