@@ -77,8 +77,7 @@ def _time_of_cores() -> float:
 
 
 def use_threads(threads: int | str) -> None:
-    """Let torch compute with so many threads, or, with `auto`, with as many as it would by itself, but no more than
-    there are `cores`."""
+    """Let torch compute with so many threads, or, with `auto`, with its own choice within the `cores`."""
     import torch  # what starts a program does not wait for torch
 
     global _all_threads

@@ -29,7 +29,7 @@ _SCALES = {Use.INK: (0.6, 1.15), Use.WEAR: (0.7, 1.15), Use.BRIDGE: (0.6, 1.3), 
 
 _CELLS = 16
 # In cells: a window that reaches so far is wider than a pip or an arm of the logo, so that some bare face shows in it.
-_REACH = 3
+_NEARBY = 3
 # About the radius of a pip, in half sides.
 _PIP = 0.17
 _LEAST_PIXELS = 12
@@ -153,7 +153,7 @@ class DefectPainter(nn.Module):
     def _look(self, images: Tensor) -> _Scene:
         """The marks of each image, as what a closing of its coarse copy fills in."""
         coarse = F.adaptive_avg_pool2d(images, _CELLS)
-        bare = lowest_nearby(highest_nearby(coarse, _REACH), _REACH)
+        bare = lowest_nearby(highest_nearby(coarse, _NEARBY), _NEARBY)
         return _Scene(bare, (bare - coarse).mean(1))
 
     def _mark(self, dark: Tensor, settled: Tensor) -> Tensor:

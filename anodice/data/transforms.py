@@ -81,9 +81,9 @@ class Augmentation(nn.Module):
             rows = slice(start, min(start + few, len(images)))
             part = images[rows].clone(memory_format=torch.contiguous_format)
             for change, first in zip(changes, firsts, strict=True):
-                nearest = (first - start) % 2
-                if nearest < len(part):
-                    change(part[nearest::2], slice(start + nearest, rows.stop, 2))
+                offset = (first - start) % 2
+                if offset < len(part):
+                    change(part[offset::2], slice(start + offset, rows.stop, 2))
             torch.clamp(part, 0, 1, out=changed[rows])
         return changed
 

@@ -225,7 +225,7 @@ def _scales(images: Tensor, references: Tensor) -> Iterator[tuple[Tensor, float,
 def _gaussian_ssim(images: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure maps."""
     rows, columns = (_gaussian_matrix(size, images) for size in images.shape[2:])
-    # As in `_Windows`; a window that is cut off does not sum to 1, so there the moments do depend on the offset.
+    # Around mid-grey rounding errors are small; a window that is cut off does not sum to 1, so there an offset counts.
     offset = 0.5 if min(images.shape[2:]) >= _GAUSSIAN else 0.0
     images, references = images - offset, references - offset
 

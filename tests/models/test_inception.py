@@ -82,6 +82,16 @@ def test_a_block_is_its_four_branches_each_with_a_norm_and_an_activation():
     assert [tuple(c.kernel_size) for c in (one, three, five, pooled)] == [(1, 1), (3, 3), (5, 5), (1, 1)]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_block_pools_grey_images_like_others_and_keeps_their_format(channels, memory_format):
+    pool, _ = InceptionBlock(in_channels=channels, filters=2).branches[3]
+    images = _images(channels=channels, size=9).clone(memory_format=memory_format)
+    pooled = pool(images)
+    assert torch.equal(pooled, F.max_pool2d(images, 3, stride=1, padding=1))
+    assert pooled.stride() == images.stride()
+
+
 @pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_an_upsampled_convolution_is_what_its_name_says(kernel_size, outputs):
