@@ -18,12 +18,13 @@ from anodice.errors import AnodiceError
 from anodice.scoring.windows import (
     TILE,
     Mirrored,
-    WindowMeans,
     gaussian_taps,
     one_by_one,
     side_by_side,
+    staggered,
     tiles,
     uniform_taps,
+    window_means,
 )
 
 C1, C2 = 0.01**2, 0.03**2
@@ -141,26 +142,24 @@ class _Compare:
 
     def __init__(self, templates: Tensor, size: int, taps: Tensor, c2: float) -> None:
         theirs = side_by_side(templates).sub_(0.5)
-        means = WindowMeans(taps, theirs)
-        mean, variance = _moments(theirs, means, plus=c2)
+        mean, variance = _moments(theirs, taps, plus=c2)
         level = mean + 0.5
         # The constants of SSIM go to this side, and what a template needs is written over and over.
         sides = (2 * theirs, -2 * mean, 2 * level, level + C1, level.square() + C1, variance)
         self.templates = list(zip(*(_each(side) for side in sides), strict=True))
-        self.c2 = c2
+        self.taps, self.c2 = taps, c2
         self.products = theirs.new_empty(*theirs.shape[:2], size)
-        self.means = WindowMeans(taps, self.products)
         self.numerator, self.denominator = (theirs.new_empty(*mean.shape[:2], size) for _ in range(2))
 
     def __call__(self, images: Tensor) -> Tensor:
         ours = side_by_side(images).sub_(0.5)
-        mean, variance = _moments(ours, self.means)
+        mean, variance = _moments(ours, self.taps)
         square = (mean + 0.5).square_()
         numerator, denominator = self.numerator, self.denominator
         sums = []
         for theirs, minus_mean, level, level_c1, square_c1, their_variance in self.templates:
             torch.mul(ours, theirs, out=self.products)
-            contrast = self.means(self.products, plus=self.c2).addcmul_(mean, minus_mean)
+            contrast = window_means(self.products, self.taps, plus=self.c2).addcmul_(mean, minus_mean)
             torch.mul(mean, level, out=numerator).add_(level_c1).mul_(contrast)
             torch.add(square, square_c1, out=denominator)
             denominator.mul_(torch.add(variance, their_variance, out=contrast))
@@ -174,43 +173,45 @@ def _each(values: Tensor) -> Tensor:
     return values.permute(2, 0, 1).contiguous()[..., None]
 
 
-def _moments(centred: Tensor, means: WindowMeans, *, plus: float = 0.0) -> tuple[Tensor, Tensor]:
+def _moments(centred: Tensor, taps: Tensor, *, plus: float = 0.0) -> tuple[Tensor, Tensor]:
     """Means and variances of grey levels - 0.5, (H, W, P); `plus` is added to the variances."""
-    mean = means(centred)
-    return mean, means(centred.square(), plus=plus).addcmul_(mean, mean, value=-1)
+    mean = window_means(centred, taps)
+    return mean, window_means(centred.square(), taps, plus=plus).addcmul_(mean, mean, value=-1)
 
 
 def _maps(images: Tensor, references: Tensor, taps: Tensor, c2: float, *, margin: int) -> Tensor:
     """SSIM of pairs (N, C, H, W) in each window of the images with a mirrored margin: (N*C, 1, H', W')."""
-    images, references = images.flatten(0, 1)[:, None], references.flatten(0, 1)[:, None]
+    images, references = images.flatten(0, 1), references.flatten(0, 1)
     size, starts = tiles(len(images), _tile(images))
-    height, width = (length + 2 * margin - len(taps) + 1 for length in images.shape[2:])
-    maps = images.new_empty(len(images), 1, height, width)
-    total, difference = (Mirrored(images.new_empty(*images.shape[2:], size), margin=margin) for _ in range(2))
-    means = WindowMeans(taps, total.filled())
+    shape = images.shape[1:]
+    maps = images.new_empty(len(images), 1, *(length + 2 * margin - len(taps) + 1 for length in shape))
+    between = staggered(*shape, size, like=images)
+    total, difference = (Mirrored(images.new_empty(*shape, size), margin=margin) for _ in range(2))
     for start in starts:
-        x, y = (side_by_side(side[start : start + size]) for side in (images, references))
-        torch.add(x, y, out=total.inner).sub_(1)
-        torch.sub(x, y, out=difference.inner)
-        similarity = _pair_maps(total.filled(), difference.filled(), means, c2)
-        one_by_one(similarity.transpose(0, 1), out=maps[start : start + size])
+        x, y = (side[start : start + size] for side in (images, references))
+        torch.sub(torch.add(x, y, out=between).permute(1, 2, 0), 1, out=total.inner)
+        difference.inner.copy_(torch.sub(x, y, out=between).permute(1, 2, 0))
+        one_by_one(_pair_maps(total.filled(), difference.filled(), taps, c2), out=maps[start : start + size])
     return maps
 
 
-def _pair_maps(total: Tensor, difference: Tensor, means: WindowMeans, c2: float) -> Tensor:
-    """From x + y - 1 and x - y, (H, W, P) each and both overwritten, to SSIM (W', H', P).
+def _pair_maps(total: Tensor, difference: Tensor, taps: Tensor, c2: float) -> Tensor:
+    """From x + y - 1 and x - y, (H, W, P) each and both overwritten, to SSIM (H', W', P).
 
-    In sum and difference SSIM is (1 - 2 md² / (ms² + md² + 2 C1)) (1 - 2 vd / (vs + vd + 2 C2)), of their means m and
-    variances v: where the images are alike, rounding errors are multiplied by the little that they differ.
+    In sum and difference SSIM is (a - 2 md²) (b - 2 vd) / (a b) with a = ms² + md² + 2 C1 and b = vs + vd + 2 C2, of
+    their means m and variances v: where the images are alike, rounding errors are multiplied by the little that they
+    differ.
     """
-    mean, mean_difference = means(total), means(difference)
-    variance = means(total.square_(), plus=2 * c2).addcmul_(mean, mean, value=-1)
-    square = mean_difference.square_()
-    spread = means(difference.square_()).sub_(square)
-    luminance = mean.add_(1).square_().add_(square).add_(2 * C1)
-    luminance = torch.div(square, luminance, out=luminance).mul_(-2).add_(1)
-    contrast = torch.div(spread, variance.add_(spread), out=variance).mul_(-2).add_(1)
-    return luminance.mul_(contrast)
+    mean = window_means(total, taps)
+    square = window_means(difference, taps).square_()
+    variance = window_means(total.square_(), taps, plus=2 * c2).addcmul_(mean, mean, value=-1)
+    spread = window_means(difference.square_(), taps).sub_(square)
+    contrast = variance.add_(spread)
+    level = mean.add_(1)
+    luminance = torch.addcmul(square, level, level, out=level).add_(2 * C1)
+    numerator = torch.sub(luminance, square, alpha=2, out=square)
+    numerator.mul_(torch.sub(contrast, spread, alpha=2, out=spread))
+    return numerator.div_(luminance.mul_(contrast))
 
 
 def _scales(images: Tensor, references: Tensor) -> Iterator[tuple[Tensor, float, bool]]:
