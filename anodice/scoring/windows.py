@@ -15,7 +15,7 @@ from torch import Tensor
 from anodice.errors import AnodiceError
 
 TILE = 16
-"""Images that are worked on at a time on a CPU: as many as its longest vectors hold, so that most stays in its cache."""
+"""Images that are worked on at a time on a CPU: as many as its longest vectors hold; most stays in its cache."""
 
 _STAGGER = 16  # values between images: where they lie a power of two apart, they push each other out of the cache
 
