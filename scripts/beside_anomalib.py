@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.root is not None:
         config.data.root = options.root
     use_threads("auto")
+    pl.seed_everything(config.seed, verbose=False)
     settings = OmegaConf.to_container(OmegaConf.from_dotlist(options.settings))
     detector = make(options.detector, settings, options.weights, config.data.image_size)
     data: DiceDataModule = instantiate(config.data)
