@@ -10,6 +10,7 @@ detector. Needs anomalib, which is not installed with this project.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import logging
 import shutil
@@ -98,7 +99,7 @@ def make(name: str, settings: dict[str, Any], weights: Path | None, image_size: 
     if name not in known:
         raise unknown("detector of anomalib", name, known)
     kind = getattr(anomalib.models, name)
-    if "pre_trained" in kind.__init__.__code__.co_varnames:
+    if "pre_trained" in inspect.signature(kind).parameters:
         settings = {"pre_trained": False, **settings}
     try:
         detector = kind(
