@@ -4,9 +4,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from anodice.command_line import run
-from anodice.configs import check_types
-from anodice.runs import register_resolvers
+from anodice.app.command_line import run
+from anodice.app.configs import check_types
+from anodice.app.run_folder import register_resolvers
 
 register_resolvers()
 
@@ -14,7 +14,7 @@ register_resolvers()
 @hydra.main(config_path="conf", config_name="evaluate", version_base="1.3")
 def main(config: DictConfig) -> None:
     check_types(config, "evaluate", HydraConfig.get().runtime.choices)
-    from anodice.evaluation import evaluate_runs  # loads torch and Lightning only to score anew
+    from anodice.programs.evaluate import evaluate_runs  # loads torch and Lightning only to score anew
 
     evaluate_runs(config)
 

@@ -4,9 +4,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from anodice.command_line import check_values, run
-from anodice.configs import check_types
-from anodice.runs import register_resolvers
+from anodice.app.command_line import check_values, run
+from anodice.app.configs import check_types
+from anodice.app.run_folder import register_resolvers
 
 register_resolvers()
 
@@ -15,7 +15,7 @@ register_resolvers()
 def main(config: DictConfig) -> float | None:
     check_types(config, "train", HydraConfig.get().runtime.choices)
     check_values(config)
-    from anodice.training import train  # torch and Lightning load only now: help and config errors stay instant
+    from anodice.programs.train import train  # torch and Lightning load only now: help and config errors stay instant
 
     return train(config)
 

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from anodice.data import layouts
-from anodice.data.audit import Audit, audit, session_warning, sessions
 from anodice.data.cache import cached_images, decode
-from anodice.data.near_duplicates import KINDS, Pair, group_ids, near_duplicate_pairs
 from anodice.data.records import Layout, Record, walk
+from anodice.data.splitting.audit import Audit, audit, session_warning, sessions
+from anodice.data.splitting.near_duplicates import KINDS, Pair, group_ids, near_duplicate_pairs
 from anodice.errors import AnodiceError
-from anodice.figures.sheet import Thumbnails, page, sheet
+from anodice.reporting.plots.thumbnails import Thumbnails, page, sheet
 
 LAYOUTS = ("dice11", "dice6", "dsm", "mvtec", "folder")
 FOLDERS = ("normal", "anomalous", "test_normal", "test_anomalous")

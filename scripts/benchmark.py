@@ -23,8 +23,8 @@ from pkgutil import iter_modules
 import benchmarks
 from benchmarks.rows import ROWS, NotHereError, measure
 
+from anodice.app.process import keep_freed_memory
 from anodice.errors import AnodiceError, unknown
-from anodice.process import keep_freed_memory
 
 
 def main() -> int:

@@ -29,16 +29,16 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from anodice import runs
+from anodice.app import run_folder
+from anodice.app.process import use_threads
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import Photos, groups
-from anodice.data.split import with_fewer_to_fit
+from anodice.data.splitting.split import with_fewer_to_fit
 from anodice.errors import AnodiceError, unknown
-from anodice.metrics.report import runs_table
-from anodice.process import use_threads
-from anodice.reports import MEASURED, write_results
-from anodice.scores import score_table
-from anodice.verdicts import evaluate, fit_thresholds
+from anodice.evaluation.run_metrics import evaluate, fit_thresholds
+from anodice.evaluation.score_table import score_table
+from anodice.reporting.markdown import runs_table
+from anodice.reporting.run_files import MEASURED, write_results
 
 if TYPE_CHECKING:
     from anomalib.models import AnomalibModule
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    runs.register_resolvers()
-    run = runs.find_run(options.run.removeprefix("run="), options.log_dir, need=runs.METRICS)
-    config, measured = runs.read_config(run), json.loads((run / runs.METRICS).read_text())
+    run_folder.register_resolvers()
+    run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir, need=run_folder.METRICS)
+    config, measured = run_folder.read_config(run), json.loads((run / run_folder.METRICS).read_text())
     if options.root is not None:
         config.data.root = options.root
     use_threads("auto")
@@ -78,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         **figures,
         **evaluate(table, fitted, seed=config.seed),
     }
-    folder = Path(runs.claim_folder(str(options.log_dir / "runs" / f"anomalib_{options.detector}")))
-    OmegaConf.save(config, folder / runs.CONFIG)
-    shutil.copy(run / runs.SPLIT, folder / runs.SPLIT)
+    folder = Path(run_folder.claim_folder(str(options.log_dir / "runs" / f"anomalib_{options.detector}")))
+    OmegaConf.save(config, folder / run_folder.CONFIG)
+    shutil.copy(run / run_folder.SPLIT, folder / run_folder.SPLIT)
     write_results(folder, metrics, table, fitted)
-    print(f"\n{runs_table({run.name: measured, folder.name: metrics})}\n\nwritten to {runs.readable(folder)}")
+    print(f"\n{runs_table({run.name: measured, folder.name: metrics})}\n\nwritten to {run_folder.readable(folder)}")
 
 
 def make(name: str, settings: dict[str, Any], weights: Path | None, image_size: int) -> AnomalibModule:

@@ -10,7 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
-from anodice import runs
+from anodice.app import run_folder
 from anodice.errors import AnodiceError
 
 
@@ -25,9 +25,9 @@ def main() -> None:
     if options.seed < 0:
         raise AnodiceError(f"expected --seed of at least 0, got {options.seed}.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    runs.register_resolvers()
-    run = runs.find_run(options.run.removeprefix("run="), options.log_dir)
-    from anodice.detection_limit import detection_limit  # torch and Lightning load only now
+    run_folder.register_resolvers()
+    run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir)
+    from anodice.programs.detection_limit import detection_limit  # torch and Lightning load only now
 
     print(detection_limit(run, root=options.root, photos=options.photos, seed=options.seed))
 

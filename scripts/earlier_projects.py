@@ -17,7 +17,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from anodice.errors import AnodiceError, unknown
-from anodice.metrics.report import markdown_table, number, with_interval
+from anodice.reporting.markdown import markdown_table, number, with_interval
 
 PROJECT = Path(__file__).parents[1]
 FIGURES = OmegaConf.to_container(OmegaConf.load(Path(__file__).with_name("earlier_figures.yaml")))

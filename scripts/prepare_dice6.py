@@ -14,8 +14,8 @@ from PIL import Image
 
 from anodice.data.cache import decode
 from anodice.data.layouts import ANOMALIES, SPLITS, dice11
-from anodice.data.orientation import SMALLEST, DarkRayUpright, Turner, Upright
 from anodice.data.records import Record, walk
+from anodice.dice.orientation import SMALLEST, DarkRayUpright, Turner, Upright
 from anodice.errors import AnodiceError
 
 METHODS = {"upright": Upright, "dark_ray": DarkRayUpright}

@@ -18,11 +18,11 @@ from typing import Any
 
 from earlier_projects import PROJECT, finished, train
 
-from anodice import runs
-from anodice.data.perturbations import PERTURBATIONS, SEVERITIES
+from anodice.app import run_folder
+from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
-from anodice.metrics.report import markdown_table, number, with_interval
-from anodice.robustness import FOLDER, compare, robustness
+from anodice.programs.robustness import FOLDER, compare, robustness
+from anodice.reporting.markdown import markdown_table, number, with_interval
 
 DETECTORS = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "patchcore")
 SEEDS = (0, 1, 2)
@@ -45,7 +45,7 @@ def main() -> None:
     if arguments.root is None:
         raise AnodiceError("expected a folder of photos, got none; give --root DIR or set DICE_ROOT.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    runs.register_resolvers()
+    run_folder.register_resolvers()
     log_dir, chosen = Path(arguments.log_dir), _chosen(arguments.only)
     for name in chosen:
         if finished(log_dir / name) is None:
@@ -163,7 +163,7 @@ def _table(found: Found) -> str:
 
 def _metrics(log_dir: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     found = {name: finished(log_dir / name) for name in names}
-    return {name: json.loads((run / runs.METRICS).read_text()) for name, run in found.items() if run is not None}
+    return {name: json.loads((run / run_folder.METRICS).read_text()) for name, run in found.items() if run is not None}
 
 
 def _robustness(log_dir: Path) -> dict[str, dict[str, Any]]:

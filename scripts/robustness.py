@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anodice import runs
-from anodice.data.perturbations import PERTURBATIONS, SEVERITIES
+from anodice.app import run_folder
+from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
-from anodice.robustness import FOLDER, compare, robustness, tables
+from anodice.programs.robustness import FOLDER, compare, robustness, tables
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.seed < 0:
         raise AnodiceError(f"expected --seed of at least 0, got {options.seed}.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    runs.register_resolvers()
+    run_folder.register_resolvers()
     wanted = [reference.removeprefix("run=") for reference in options.run]
-    found = [run for reference in wanted for run in runs.find_runs(reference, options.log_dir, need=runs.BEST)]
+    found = [
+        run for reference in wanted for run in run_folder.find_runs(reference, options.log_dir, need=run_folder.BEST)
+    ]
     measured = {}
     for run in dict.fromkeys(found):
-        log.info("%s", runs.readable(run))
+        log.info("%s", run_folder.readable(run))
         result = robustness(run, root=options.root, names=names, severities=severities, seed=options.seed)
-        measured[str(runs.readable(run))] = result
-        print(f"\n{tables(result)}\n\nwritten to {runs.readable(run / FOLDER)}\n", flush=True)
+        measured[str(run_folder.readable(run))] = result
+        print(f"\n{tables(result)}\n\nwritten to {run_folder.readable(run / FOLDER)}\n", flush=True)
     if len(measured) > 1:
         text = compare(measured)
         print(text)

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from anodice.data.datamodule import Batch
-from anodice.metrics.report import markdown_table
 from anodice.models.detector import TrainedDetector
+from anodice.reporting.markdown import markdown_table
 
 _PASSES = 5
 """Times that an output is written or read in a step, with its gradient."""

@@ -10,7 +10,7 @@ import pytest
 
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import dice11
-from anodice.data.synthetic import write_synthetic
+from anodice.dice.dataset import write_synthetic
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_torchmetrics_serves_for_images_only():
     assert all(name.startswith("torchmetrics.functional.image.") for name in names)
 
 
-@pytest.mark.parametrize("module", ["anodice.command_line", "anodice.configs", "anodice.runs"])
+@pytest.mark.parametrize("module", ["anodice.app.command_line", "anodice.app.configs", "anodice.app.run_folder"])
 def test_what_starts_a_program_does_not_wait_for_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from anodice.configs import CONF
+from anodice.app.configs import CONF
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMANDS = sorted(

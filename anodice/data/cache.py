@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from anodice.app.process import cores
 from anodice.data.records import Record, read_bytes
-from anodice.process import cores
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from anodice.data.cache import Orientation
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Layout
-from anodice.data.splits import Published, Splitting
+from anodice.data.splitting.strategies import Published, Splitting
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError
 
@@ -44,7 +44,7 @@ class DiceDataModule(pl.LightningDataModule):
         fit_per_class: at most so many normal photos of each class to learn from; None for all.
         cache_dir: where the decoded images are kept.
         augmentation: applied to training batches only; None for none.
-        split: divides the photos into fit, validation and test; see `anodice.data.splits`. None for `Published`.
+        split: divides the photos into fit, validation and test; see `anodice.data.splitting.strategies`. None for `Published`.
 
     Raises:
         AnodiceError: a layout or split that is no function, a value out of range, or an orientation for colour photos.
@@ -77,7 +77,7 @@ class DiceDataModule(pl.LightningDataModule):
             )
         if split is not None and not callable(split):
             raise AnodiceError(
-                f"expected data.split to be a splitting of anodice.data.splits, got {split!r}; choose it with split=, "
+                f"expected data.split to be a splitting of anodice.data.splitting.strategies, got {split!r}; choose it with split=, "
                 f"such as split=clean."
             )
         if in_channels not in (1, 3):

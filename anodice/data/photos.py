@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from anodice.data.audit import Audit, audit
 from anodice.data.cache import CachedImages, Orientation, cached_images
 from anodice.data.layouts import in_order
-from anodice.data.near_duplicates import Pair, group_ids, known_pairs, near_duplicate_pairs
 from anodice.data.records import Folder, Layout, Record, Walk, walk
-from anodice.data.split import Split, with_fewer_to_fit
-from anodice.data.splits import Splitting
+from anodice.data.splitting.audit import Audit, audit
+from anodice.data.splitting.near_duplicates import Pair, group_ids, known_pairs, near_duplicate_pairs
+from anodice.data.splitting.split import Split, with_fewer_to_fit
+from anodice.data.splitting.strategies import Splitting
 from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def read_photos(
 
     Args:
         orientation: turns the photos, unless those of the layout are upright.
-        splitting: see `anodice.data.splits`.
+        splitting: see `anodice.data.splitting.strategies`.
         fit_per_class: at most so many normal photos of each class to fit; None for all.
 
     Raises:

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.datamodule import Batch
-from anodice.data.painting import DefectPainter
 from anodice.models.blocks import check_size
 from anodice.models.detector import Scored
 from anodice.models.optimizers import OptimizerFactory

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anodice.augmentation.defect_painter import DefectAugmentation
 from anodice.data.datamodule import Batch
-from anodice.data.painting import DefectAugmentation
 from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.memory import Memory
-from anodice.scoring.patches import WhitenedPatches
+from anodice.scoring.whitened_patches import WhitenedPatches
 
 Extract = Callable[[Tensor], list[Tensor]]
 """Images -> their feature maps."""

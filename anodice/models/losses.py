@@ -1,7 +1,7 @@
 """What a reconstruction costs: reconstructions and images, (N, C, H, W) both, to one number that is 0 or more.
 
 Images lie in [0, 1]. Everything is computed in float32, also under autocast. Lower is better, so these are losses and
-not scores; the maps that are pooled to scores are in `anodice.scoring.maps`.
+not scores; the maps that are pooled to scores are in `anodice.scoring.residuals`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.datamodule import Batch
-from anodice.data.painting import DefectPainter
 from anodice.models.detector import TrainedDetector
 from anodice.models.optimizers import OptimizerFactory
 

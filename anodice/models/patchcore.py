@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
 from anodice.data.datamodule import Batch
-from anodice.data.painting import DefectAugmentation, DefectPainter
 from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
 from anodice.models.backbones import TorchvisionFeatures

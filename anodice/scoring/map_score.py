@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
+from anodice.functional.windows import gaussian_blur
 from anodice.scoring.pooling import Pooling
-from anodice.scoring.windows import gaussian_blur
 
 
 class MapScore(nn.Module):

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from anodice.functional.ssim import gaussian_ssim_map
 from anodice.scoring.score import Batches, Score
-from anodice.scoring.ssim import gaussian_ssim_map
 
 
 class TemplateRatio(Score):

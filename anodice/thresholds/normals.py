@@ -11,8 +11,8 @@ from scipy.stats import genpareto
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import sweep
+from anodice.thresholds.extreme_values import FITS, exceedances, p_value, pareto
 from anodice.thresholds.rule import Labels, Rule, Scores
-from anodice.thresholds.tail import FITS, exceedances, p_value, pareto
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Sweep, scored
-from anodice.thresholds.fitted import Threshold
+from anodice.thresholds.threshold import Threshold
 
 Scores, Labels = NDArray[np.float64], NDArray[np.bool_]
 

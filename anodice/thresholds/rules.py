@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import scored, sweep
-from anodice.thresholds.fitted import Threshold
 from anodice.thresholds.rule import Labels, Rule, Scores, at_cut, missing_class, need_both
+from anodice.thresholds.threshold import Threshold
 
 
 @dataclass(frozen=True)

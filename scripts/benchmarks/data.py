@@ -27,20 +27,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from anodice.data.audit import audit
+from anodice.app.process import cores, keep_freed_memory
+from anodice.app.run_folder import register_resolvers
+from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
 from anodice.data.datamodule import DiceDataModule
-from anodice.data.defects import paint
-from anodice.data.dice import CLASSES, render
 from anodice.data.layouts import dice11
-from anodice.data.painting import DefectAugmentation, DefectPainter
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Record, Walk, session_of
-from anodice.data.split import make_split
-from anodice.data.splits import Published
+from anodice.data.splitting.audit import audit
+from anodice.data.splitting.split import make_split
+from anodice.data.splitting.strategies import Published
 from anodice.data.transforms import Augmentation
+from anodice.dice.defects import paint
+from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
-from anodice.process import cores, keep_freed_memory
-from anodice.runs import register_resolvers
 from benchmarks.rows import NotHereError, Row, row
 
 _SIZE, _BATCH = 128, 64

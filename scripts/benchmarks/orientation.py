@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from anodice.data.dice import CLASSES, render
-from anodice.data.orientation import DarkRayUpright
-from anodice.data.turning import DARK, disk, turned
+from anodice.baselines.rotation import DARK, disk, turned
+from anodice.dice.orientation import DarkRayUpright
+from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
 from benchmarks.rows import Row, row
 

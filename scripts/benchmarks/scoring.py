@@ -13,13 +13,13 @@ from skimage.filters import gaussian
 from skimage.metrics import mean_squared_error, structural_similarity
 from torch import Tensor
 
-from anodice.data.dice import CLASSES, render
+from anodice.baselines.template import Template
+from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
-from anodice.models.template import Template
-from anodice.scoring.maps import SSIM, TolerantL1
 from anodice.scoring.memory import Memory
 from anodice.scoring.pooling import TopMean
-from anodice.scoring.residual import ResidualScore
+from anodice.scoring.residual_score import ResidualScore
+from anodice.scoring.residuals import SSIM, TolerantL1
 from benchmarks.rows import NotHereError, Row, row
 
 Image = NDArray[np.float64]

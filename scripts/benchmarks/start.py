@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from anodice.data.synthetic import write_synthetic
+from anodice.dice.dataset import write_synthetic
 from anodice.errors import AnodiceError
 from benchmarks.rows import Row, row
 

@@ -18,11 +18,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback
 
-from anodice import runs
-from anodice.configs import defaults
+from anodice.app import run_folder
+from anodice.app.configs import defaults
 from anodice.data.datamodule import Batch
 from anodice.models.detector import TrainedDetector
-from anodice.training import fastest_precision
+from anodice.programs.train import fastest_precision
 from benchmarks.rows import Row, row
 
 FAMILIES = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet")
@@ -41,7 +41,7 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 
 def recipe(model: str, *changes: str, accelerator: str = "cpu") -> DictConfig:
     """What `train.py model=MODEL` would run, on few drawn dice and for one short epoch."""
-    runs.register_resolvers()
+    run_folder.register_resolvers()
     photos = [f"data.root.{name}={count}" for name, count in PHOTOS.items()]
     short = [f"data.steps_per_epoch={STEPS}", "trainer.max_epochs=1", f"trainer.accelerator={accelerator}"]
     config = defaults("train", [*photos, *short, f"model={model}", f"paths.cache_dir={folder().name}", *changes])

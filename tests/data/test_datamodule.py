@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.layouts import dice6, folder, mvtec
-from anodice.data.painting import DefectPainter
 from anodice.data.photos import describe
 from anodice.errors import AnodiceError
 

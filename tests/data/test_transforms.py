@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
 from anodice.data import transforms
-from anodice.data.painting import DefectAugmentation, DefectPainter
 from anodice.data.transforms import Augmentation, EvaluationTransform
 
 NAMES = ("brightness", "contrast", "gamma", "glare", "blur", "noise", "shift", "rotation")

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Confusion, finite_scores, sweep
-from anodice.thresholds.fitted import Threshold
+from anodice.thresholds.threshold import Threshold
 
 LABELS = [0, 0, 1, 0, 1, 1, 0, 1]
 TIED = np.array([0, 1, 1, 2, 2, 3, 3, 5])

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from anodice.errors import AnodiceError
 from anodice.models.ae_classifier import AEClassifier
 from anodice.models.optimizers import adam
-from anodice.scoring.maps import L1
 from anodice.scoring.pooling import Mean
-from anodice.scoring.residual import ResidualScore
+from anodice.scoring.residual_score import ResidualScore
+from anodice.scoring.residuals import L1
 from anodice.scoring.template_ratio import TemplateRatio
 
 SIZE = 32

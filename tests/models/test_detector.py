@@ -13,10 +13,10 @@ from anodice.errors import AnodiceError
 from anodice.models.conv_ae import ConvAE
 from anodice.models.optimizers import adam
 from anodice.models.vae import VAE
-from anodice.scoring.maps import L1
 from anodice.scoring.nearest_neighbour import NearestNeighbour
 from anodice.scoring.pooling import Max, Mean
-from anodice.scoring.residual import ResidualScore
+from anodice.scoring.residual_score import ResidualScore
+from anodice.scoring.residuals import L1
 
 SIZE = 64
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from anodice.data.painting import DefectPainter
-from anodice.models.cnn import CNN
+from anodice.augmentation.defect_painter import DefectPainter
+from anodice.baselines.cnn import CNN
 from anodice.models.defect_unet import DefectUNet, UNet
 from anodice.models.optimizers import adam
 from anodice.scoring.map_score import MapScore

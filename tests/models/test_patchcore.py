@@ -8,8 +8,8 @@ import pytest
 import torch
 from torchvision.models import get_model
 
+from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.layouts import dice11
-from anodice.data.painting import DefectPainter
 from anodice.errors import AnodiceError
 from anodice.models.local_memory import spread
 from anodice.models.optimizers import adam

@@ -1,0 +1,104 @@
+"""Running a Hydra program so that a person's mistake ends in one sentence, with the nearest right word."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import MissingMandatoryValue
+
+from anodice.app.configs import CONF, defaults, flatten
+from anodice.app.process import keep_freed_memory
+from anodice.errors import AnodiceError
+
+
+def run(program: Callable[[], None], config_name: str) -> None:
+    """Call a `@hydra.main` function; mistakes of the user are printed in a sentence and end with exit status 2.
+
+    Set HYDRA_FULL_ERROR=1 to see the traceback as well.
+    """
+    asked_for_traceback = os.environ.get("HYDRA_FULL_ERROR") not in (None, "0")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
+    keep_freed_memory()
+    try:
+        program()
+    except Exception as error:
+        sentence = _sentence(error, config_name)
+        if asked_for_traceback or sentence is None:
+            raise
+        _leave(sentence)
+
+
+def check_values(config: DictConfig) -> None:
+    """Refuse what can be seen to be wrong before torch loads, which takes seconds.
+
+    Raises:
+        AnodiceError: a seed or a number of threads that cannot be.
+    """
+    if not isinstance(config.seed, int) or config.seed < 0:
+        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
+    if config.threads != "auto" and (type(config.threads) is not int or config.threads < 1):
+        raise AnodiceError(f"expected threads to be auto or a whole number of at least 1, got {config.threads!r}.")
+
+
+def _leave(sentence: str) -> None:
+    # The run's own log, where there is one, keeps the reason why the run ended.
+    files = [h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]
+    for handler in files:
+        handler.handle(logging.makeLogRecord({"msg": sentence, "levelname": "ERROR", "levelno": logging.ERROR}))
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _cause(error: BaseException | None) -> AnodiceError | None:
+    """The mistake that Hydra or Lightning wrapped into an error of their own."""
+    while error is not None:
+        if isinstance(error, AnodiceError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _sentence(error: Exception, config_name: str) -> str | None:
+    """What to tell the user of their mistake; None where the mistake is ours."""
+    mistake = _cause(error)
+    if mistake is not None:
+        return str(mistake)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None and error.options is not None:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"there is no {group}={option}{_did_you_mean(option, error.options)} Known: {', '.join(error.options)}."
+    wrong = re.search(r"Could not override '([^']+)'", str(error))
+    if isinstance(error, ConfigCompositionException) and wrong is not None:
+        return _unknown_key(wrong.group(1).partition("@")[0], config_name)
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # such as model=3
+        return f"{error}; choose one of the options that python {Path(sys.argv[0]).name} --help lists."
+    if isinstance(error, MissingMandatoryValue):
+        key = error.full_key
+        return f"expected a value for {key}, got none; set it with {key}=VALUE."
+    if isinstance(error, ConfigCompositionException | MissingConfigException | OverrideParseException):
+        return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
+    return None
+
+
+def _unknown_key(key: str, config_name: str) -> str:
+    keys = [*flatten(defaults(config_name)), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
+    return f"there is no option '{key}'{_did_you_mean(key, keys)} python {Path(sys.argv[0]).name} --cfg job shows all."
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the most similar name, or at one whose last part is similar (`epochs`: `trainer.max_epochs`)."""
+
+    def likeness(name: str) -> float:
+        whole = SequenceMatcher(None, word, name).ratio()
+        last_parts = SequenceMatcher(None, word.rpartition(".")[2], name.rpartition(".")[2]).ratio()
+        return max(whole, 0.85 * last_parts)
+
+    best = max(known, key=likeness)
+    return f"; did you mean '{best}'?" if likeness(best) >= 0.6 else "."

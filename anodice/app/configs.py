@@ -1,0 +1,66 @@
+"""The configs under `conf/` as data: their defaults, their keys, the types of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from anodice.errors import AnodiceError
+
+CONF = next(
+    folder for folder in (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf") if folder.is_dir()
+)
+"""Inside the installed package, or beside it in a checkout."""
+
+
+def flatten(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Every leaf by its keys, joined by dots; interpolations are left as they are.
+
+    >>> flatten({"model": {"code": 64}, "seed": 0})
+    {'model.code': 64, 'seed': 0}
+    """
+    if isinstance(config, DictConfig):
+        config = OmegaConf.to_container(config, resolve=False)
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{below}": leaf for below, leaf in flatten(value).items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def defaults(config_name: str, choices: Sequence[str] = ()) -> DictConfig:
+    """The config as it is with these choices of groups (`model=vae`) and nothing else."""
+    if GlobalHydra.instance().is_initialized():  # inside a Hydra program
+        return compose(config_name, overrides=list(choices))
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(config_name, overrides=list(choices))
+
+
+def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str | None]) -> None:
+    """Refuse a value of another type than the default has, such as a word for a number.
+
+    Args:
+        choices: the chosen option of each group.
+
+    Raises:
+        AnodiceError: the key, what was expected and what came.
+    """
+    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir()} - {"hydra"}
+    chosen = [f"{group}={option}" for group, option in choices.items() if group in groups and option is not None]
+    expected = flatten(defaults(config_name, chosen))
+    for key, value in flatten(config).items():
+        default = expected.get(key)
+        # Lightning takes numbers, words and lists as devices; null is refused where it is used, if it is.
+        if key == "trainer.devices" or not isinstance(default, bool | int | float) or value is None:
+            continue
+        number = isinstance(value, int) or (isinstance(value, float) and isinstance(default, float))
+        if isinstance(value, bool) != isinstance(default, bool) or not number:
+            what = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+            raise AnodiceError(f"expected {key} to be {what} (the default is {default}), got {value!r}.")

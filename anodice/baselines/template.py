@@ -1,0 +1,143 @@
+"""Comparing each photo with the mean photo of each class: no gradients, one pass over the photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from anodice.baselines.comparisons import MSE, MSSSIM, NCC, SSIM, AbsDiff, Comparison, DarkBand, WrappedMSE
+from anodice.data.datamodule import Batch
+from anodice.errors import AnodiceError, unknown
+from anodice.models.detector import Detector, Scored
+from anodice.scoring.class_scale import ClassScale, OwnOtherScale, QuantileScale
+
+COMPARISONS: dict[str, type[Comparison]] = {
+    "mse": MSE,
+    "wrapped_mse": WrappedMSE,
+    "ssim": SSIM,
+    "ms_ssim": MSSSIM,
+    "ncc": NCC,
+    "absdiff": AbsDiff,
+    "dark_band": DarkBand,
+}
+"""The comparisons by name."""
+
+_TILE = 64
+"""Photos that are compared at a time on a CPU."""
+
+
+class Template(Detector):
+    """The distance of a photo from the template of the class that it fits best.
+
+    Colour is turned to grey. A class without photos has no template, and no photo is taken for it.
+
+    Args:
+        comparison: one of `COMPARISONS`.
+        classes: names of the classes.
+        own_other: divide the distance to each class by this multiple of (mean distance of the class's own photos + mean
+            distance of the others' photos), an earlier project's threshold for each class; None to leave it.
+        class_quantile: divide it by this quantile of the distances of the class's held-out normals instead; None to
+            leave it.
+    """
+
+    def __init__(
+        self,
+        *,
+        comparison: str,
+        classes: Sequence[str],
+        own_other: float | None,
+        class_quantile: float | None,
+        image_size: int,
+        in_channels: int,
+    ) -> None:
+        super().__init__(image_size=image_size, in_channels=in_channels)
+        if comparison not in COMPARISONS:
+            raise unknown("comparison", comparison, COMPARISONS)
+        self.comparison, self.classes = COMPARISONS[comparison](), tuple(classes)
+        scaled = own_other is not None or class_quantile is not None
+        if own_other is not None and class_quantile is not None:
+            raise AnodiceError("expected one of model.own_other and model.class_quantile, got both; set one to null.")
+        if scaled and self.comparison.banded:
+            raise AnodiceError(
+                f"expected no model.own_other nor model.class_quantile with {comparison}, which has a band of its own "
+                "for each class; set them to null."
+            )
+        self.scale: ClassScale | None = None
+        if own_other is not None:
+            self.scale = OwnOtherScale(classes=len(classes), coefficient=own_other)
+        if class_quantile is not None:
+            self.scale = QuantileScale(classes=len(classes), q=class_quantile)
+        self.register_buffer("templates", torch.zeros(len(classes), 1, image_size, image_size))
+        self.register_buffer("photos", torch.zeros(len(classes), dtype=torch.int64))
+        self.register_buffer("low", torch.zeros(len(classes)))
+        self.register_buffer("high", torch.zeros(len(classes)))
+
+    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        sums = torch.zeros_like(self.templates)
+        self.photos.zero_()
+        for batch in fitted:
+            sums.index_add_(0, batch["class"], _grey(batch["image"]))
+            self.photos.index_add_(0, batch["class"], torch.ones_like(batch["class"]))
+        there = self.photos > 0
+        self.templates[there] = self.comparison.template(sums[there] / self.photos[there][:, None, None, None])
+        if self.comparison.banded:
+            self._fit_bands(fitted)
+        if isinstance(self.scale, OwnOtherScale):
+            self.scale.fit(*self._distances(fitted))
+        if isinstance(self.scale, QuantileScale):
+            pairs = [self._compare(self.comparison.prepare(_grey(batch["image"]))) for batch in held_out]
+            self.scale.fit(*(torch.cat(column) for column in zip(*pairs, strict=True)))
+
+    def assess(self, images: Tensor) -> Scored:
+        # A few at a time: what lies between the photos and their maps stays in the cache.
+        there = self._there()
+        parts = images.split(_TILE if images.device.type == "cpu" else len(images))
+        maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []
+        for part in parts:
+            prepared = self.comparison.prepare(_grey(part))
+            values, picked, maps[start : start + len(part)] = self.comparison.assess(prepared, self.templates[there])
+            start += len(part)
+            found.append((values, there[picked]))
+        values, classes = (torch.cat(column) for column in zip(*found, strict=True))
+        if self.comparison.banded:
+            values = self.comparison.score(values, self.low[classes], self.high[classes])
+        scores = values.double()
+        return Scored(maps, scores if self.scale is None else self.scale(scores, classes), classes)
+
+    def describe(self) -> str:
+        how = type(self.comparison).__name__
+        return f"Template: {len(self.classes)} classes compared by {how}; nothing is trained by gradients"
+
+    def _compare(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
+        """The comparison with the templates that there are; classes count all of them."""
+        there = self._there()
+        values, picked = self.comparison.compare(prepared, self.templates[there])
+        return values, there[picked]
+
+    def _there(self) -> Tensor:
+        """The classes that have a template."""
+        there = self.photos.nonzero()[:, 0]
+        if len(there) == 0:
+            raise AnodiceError("expected templates to compare with, got none; train the detector first.")
+        return there
+
+    def _distances(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+        """Distances (N, K) to all templates, and the true classes (N,)."""
+        prepared = ((self.comparison.prepare(_grey(batch["image"])), batch["class"]) for batch in batches)
+        found = [(self.comparison.distances(images, self.templates), classes) for images, classes in prepared]
+        distances, classes = (torch.cat(column) for column in zip(*found, strict=True))
+        return distances, classes
+
+    def _fit_bands(self, batches: Iterable[Batch]) -> None:
+        """The least and the largest value that the photos of each class have."""
+        found = [(self._compare(self.comparison.prepare(_grey(b["image"])))[0], b["class"]) for b in batches]
+        values, classes = (torch.cat(column) for column in zip(*found, strict=True))
+        for k in classes.unique():
+            self.low[k], self.high[k] = values[classes == k].aminmax()
+
+
+def _grey(images: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, 1, H, W)."""
+    return images if images.shape[1] == 1 else images.mean(1, keepdim=True)

@@ -1,0 +1,301 @@
+"""From scores to thresholds to figures: pure functions of a score table, shared by train.py and evaluate.py."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anodice.errors import AnodiceError
+from anodice.evaluation.score_table import ScoreTable
+from anodice.metrics.bootstrap import Interval, bootstrap, rate_interval
+from anodice.metrics.sweep import Confusion, sweep
+from anodice.thresholds.normals import NormalsOnly
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
+from anodice.thresholds.threshold import Threshold
+
+log = logging.getLogger(__name__)
+
+FEW_ANOMALIES = 30
+"""Below so many, a report warns that the figures are rough."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The thresholds of a run.
+
+    Attributes:
+        chosen: that of the rule which the user picked; it gives the verdicts.
+        by_rule: rule name -> threshold, the chosen one among them.
+        refused: rule name -> why it could not be fitted.
+    """
+
+    chosen: Threshold
+    by_rule: dict[str, Threshold]
+    refused: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `threshold.json`: rule name -> its threshold, or the reason why there is none."""
+        chosen = self.chosen.rule
+        fitted = {
+            name: {**t.as_dict(), "chosen": name == chosen, "sentence": t.sentence()}
+            for name, t in self.by_rule.items()
+        }
+        return fitted | {name: {"value": None, "rule": name, "reason": why} for name, why in self.refused.items()}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Mapping[str, Any]]) -> Fitted:
+        """The inverse of `as_dict`."""
+        refused = {name: entry["reason"] for name, entry in found.items() if entry["value"] is None}
+        fitted = {name: entry for name, entry in found.items() if name not in refused}
+        told = ("chosen", "sentence")
+        by_rule = {
+            name: Threshold.from_dict({key: value for key, value in entry.items() if key not in told})
+            for name, entry in fitted.items()
+        }
+        chosen = next(name for name, entry in fitted.items() if entry["chosen"])
+        return cls(by_rule[chosen], by_rule, refused)
+
+
+def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:
+    """Fit the chosen rule, and those that every table shows, on the validation images.
+
+    An oracle is fitted on all test images instead.
+
+    Raises:
+        AnodiceError: the chosen rule cannot be fitted; the other rules may fail, with their reason kept.
+    """
+    validation = table.validation
+    provenance = {"classes": validation.predicted, "fitted_on": "validation", "split_digest": split_digest}
+    if isinstance(rule, Oracle):
+        test = table.published
+        chosen = rule.fit(test.score, test.label, fitted_on="test", split_digest=split_digest)
+    else:
+        chosen = rule.fit(validation.score, validation.label, **provenance)
+    by_rule, refused = {}, {}
+    for shown in (F1Max(), NormalsOnly(), FlagEverything()):
+        if shown.name == rule.name:
+            by_rule[shown.name] = chosen
+            continue
+        try:
+            by_rule[shown.name] = shown.fit(validation.score, validation.label, **provenance)
+        except AnodiceError as error:
+            refused[shown.name] = str(error)
+    by_rule.setdefault(rule.name, chosen)
+    fitted = Fitted(chosen, by_rule, refused)
+    for warning in _of_thresholds(fitted):
+        log.warning(warning)
+    return fitted
+
+
+def evaluate(
+    table: ScoreTable, fitted: Fitted, *, seed: int, pixels: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The figures of `metrics.json` that come from scores.
+
+    `test` holds those of the published and of the clean images; `faces` and `sessions` are those of the published
+    ones. A figure that cannot be had is None, with its reason beside it. `seed` seeds the intervals. `pixels` holds the
+    pixel figures of both parts, which do not come from scores.
+    """
+    parts = {"published": _part(table.published, fitted, seed), "clean": _part(table.clean, fitted, seed)}
+    for name, found in (pixels or {}).items():
+        parts[name]["pixels"] = found
+    return {
+        "threshold": fitted.chosen.rule,
+        "warnings": [*_of_images(table), *_of_thresholds(fitted)],
+        "leaked": int(table.published.leaked.sum()),
+        "test": parts,
+        "validation": _ranking(table.validation),
+        "faces": parts["published"]["faces"],
+        "sessions": parts["published"]["sessions"],
+    }
+
+
+def _of_images(table: ScoreTable) -> list[str]:
+    """What a reader must know of the images before the figures, in sentences."""
+    test, found = table.published, []
+    leaked = int(test.leaked.sum())
+    if leaked > 0:
+        found.append(
+            f"{leaked} of {len(test)} test images are copies of training images. Quote the figures of the clean test, "
+            "which leaves them out; those of the published test count them and say less about new photos."
+        )
+    anomalies, normals = int(table.clean.label.sum()), int((~table.clean.label).sum())
+    few = [f"{n} {word}" for n, word in ((anomalies, "anomalous"), (normals, "normal")) if 0 < n < FEW_ANOMALIES]
+    if few:
+        found.append(
+            f"the clean test has only {' and '.join(few)} images, so its figures are rough: mind the intervals."
+        )
+    normal_sessions = set(test.session[~test.label].tolist())
+    alone = test.label & ~np.isin(test.session, sorted(normal_sessions))
+    if normal_sessions and alone.sum() > test.label.sum() / 2:
+        found.append(
+            f"{int(alone.sum())} of {int(test.label.sum())} anomalous test images come from shooting sessions without "
+            "any normal one, so the detector may know the session by its light instead of the defect; look at the "
+            "misses of the other sessions."
+        )
+    return found
+
+
+def _of_thresholds(fitted: Fitted) -> list[str]:
+    """What a reader must know of the thresholds, the chosen one first."""
+    found = []
+    if fitted.chosen.rule == Oracle.name:
+        found.append(
+            "ORACLE: the run's threshold was fitted on the test images themselves. Its verdicts are an upper bound in "
+            "hindsight, never a result; evaluate again with threshold=f1_max for one."
+        )
+    for name, threshold in fitted.by_rule.items():
+        detail = threshold.detail or {}
+        if detail.get("tail_fits") is False:
+            found.append(
+                f"{name}: the tail fitted to the highest normal validation scores does not fit them (p-value "
+                f"{detail['p_value']:.3f}), so the false-alarm rate of {detail['false_alarm_rate']:g} that it aims at "
+                "cannot be relied on; use threshold=normal_quantile, which assumes no tail, or look for a few odd "
+                "photos among the normal ones of validation."
+            )
+        if detail.get("reachable") is False:
+            found.append(
+                f"{name}: no threshold reaches a precision of {detail['target']:g} on validation; the run uses the one "
+                f"with the highest, {detail['precision']:.3f}."
+            )
+    return found
+
+
+def _ranking(part: ScoreTable) -> dict[str, Any]:
+    """Counts, and the figures that need no threshold."""
+    normals, anomalies = int((~part.label).sum()), int(part.label.sum())
+    found: dict[str, Any] = {
+        "normals": normals,
+        "anomalies": anomalies,
+        "prevalence": anomalies / (normals + anomalies) if normals + anomalies > 0 else None,
+        **dict.fromkeys(_RANKING),
+    }
+    if normals == 0 or anomalies == 0:
+        return {**found, "reason": f"needs both classes; there are {normals} normal and {anomalies} anomalous images"}
+    swept = sweep(part.score, part.label)
+    at_recall = swept.false_positive_rate_at(0.95)
+    figures = (swept.auroc, swept.average_precision, at_recall)
+    return found | dict(zip(_RANKING, figures, strict=True))
+
+
+def _part(part: ScoreTable, fitted: Fitted, seed: int) -> dict[str, Any]:
+    found = {**_ranking(part), **_accuracies(part)}
+    thresholds: dict[str, Threshold | str] = {**fitted.by_rule, **fitted.refused}
+    if fitted.chosen.rule != Oracle.name:
+        thresholds["oracle"] = found.get("reason") or Oracle().fit(
+            part.score, part.label, fitted_on="test", split_digest=fitted.chosen.split_digest
+        )
+    found["at"] = {name: _at(part, thresholds[name], seed) for name in _order(list(thresholds))}
+    found["baselines"] = _baselines(part)
+    flags = fitted.chosen.flags(part.score, part.predicted)
+    if "reason" not in found:
+        # The ranking's intervals do not depend on the verdicts: those of the chosen threshold will do.
+        spread = bootstrap(part.score, part.label, flags, part.group, seed=seed)
+        for name in _RANKING:
+            found |= _ends(name, getattr(spread, name))
+    found["faces"] = {
+        str(face): _false_alarms(part, flags, part.face == face)
+        for face in sorted(set(part.face[~part.label].tolist()))
+    }
+    found["sessions"] = {
+        str(session): _by_session(part, flags, part.session == session)
+        for session in sorted(set(part.session.tolist()))
+    }
+    return found
+
+
+def _baselines(part: ScoreTable) -> dict[str, dict[str, Any]]:
+    """What needs no detector: to flag nothing, and to flag at random as many as are anomalous, on average."""
+    anomalies, count = int(part.label.sum()), len(part)
+    share = anomalies / count if anomalies > 0 else None
+    nothing = {"f1": None, "precision": None, "recall": 0.0 if anomalies > 0 else None}
+    nothing |= {"tp": 0, "fp": 0, "fn": anomalies, "tn": count - anomalies}
+    return {
+        "flag_nothing": {**nothing, "reason": "nothing is flagged, so there is no precision and no F1"},
+        "random": {"f1": share, "precision": share, "recall": share},
+    }
+
+
+def _at(part: ScoreTable, threshold: Threshold | str, seed: int) -> dict[str, Any]:
+    """One row of the table: the figures at a threshold, or None throughout with the reason why there is none."""
+    if isinstance(threshold, str):
+        return {**dict.fromkeys(_ROW), "reason": threshold}
+    row: dict[str, Any] = dict.fromkeys(_ROW)
+    row |= {"threshold": threshold.value, "fitted_on": threshold.fitted_on_words}
+    flags = threshold.flags(part.score, part.predicted)
+    counts = Confusion.from_flags(flags, part.label)
+    row |= {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn}
+    row |= _rate("false_alarm_rate", flags, part, ~part.label)
+    row["mean_class_false_alarm_rate"] = _mean_over_classes(part, flags)
+    if not part.label.any():
+        return {**row, "reason": "no anomalous test image"}
+    row |= {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}
+    if counts.precision is None:
+        row["reason"] = "nothing is flagged, so there is no precision"
+    spread = bootstrap(part.score, part.label, flags, part.group, seed=seed)
+    for name in ("f1", "precision", "recall"):
+        row |= _ends(name, getattr(spread, name))
+    return row
+
+
+def _mean_over_classes(part: ScoreTable, flags: np.ndarray) -> float | None:
+    """The mean of the classes' false-alarm rates, each class for as much as any other; None without normals."""
+    names = sorted(set(part.class_name[~part.label].tolist()))
+    rates = [flags[~part.label & (part.class_name == name)].mean() for name in names]
+    return float(np.mean(rates)) if rates else None
+
+
+def _rate(name: str, hits: np.ndarray, part: ScoreTable, among: np.ndarray) -> dict[str, float | None]:
+    """The share of hits among some of the images, with the ends of its interval; None where there are none."""
+    value = float(hits[among].mean()) if among.any() else None
+    return {name: value, **_ends(name, rate_interval(hits[among], part.group[among].tolist()))}
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = (None, None) if interval is None else interval
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _accuracies(part: ScoreTable) -> dict[str, float | None]:
+    """Shares of the normal images that the detector takes for the right class, and for a class of the right face."""
+    found: dict[str, float | None] = {"class_accuracy": None, "face_accuracy": None}
+    normals = part.where(~part.label)
+    if len(normals) == 0 or (normals.predicted == "").any():
+        return found
+    found["class_accuracy"] = float((normals.predicted == normals.class_name).mean())
+    if (normals.face > 0).all():
+        faces = dict(zip(normals.class_name.tolist(), normals.face.tolist(), strict=True))
+        predicted = np.array([faces.get(name, 0) for name in normals.predicted.tolist()])
+        found["face_accuracy"] = float((predicted == normals.face).mean())
+    return found
+
+
+_RANKING = ("auroc", "average_precision", "false_positive_rate_at_95_recall")
+_ROW = (
+    *("threshold", "f1", "f1_low", "f1_high", "precision", "precision_low", "precision_high"),
+    *("recall", "recall_low", "recall_high", "tp", "fp", "fn", "tn", "fitted_on"),
+    *("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high", "mean_class_false_alarm_rate"),
+)
+
+
+def _order(names: list[str]) -> list[str]:
+    """The rows as they are shown: any other rule the user chose first, then the four that always stand there."""
+    always = ["f1_max", "normals_only", "oracle", "flag_everything"]
+    return [name for name in names if name not in always] + always
+
+
+def _false_alarms(part: ScoreTable, verdicts: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    normals = chosen & ~part.label
+    found = {"normals": int(normals.sum()), "false_alarms": int((verdicts & normals).sum())}
+    return {**found, **_rate("false_alarm_rate", verdicts, part, normals)}
+
+
+def _by_session(part: ScoreTable, verdicts: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    anomalies = chosen & part.label
+    found = {"anomalies": int(anomalies.sum()), "misses": int((~verdicts & anomalies).sum())}
+    return {**_false_alarms(part, verdicts, chosen), **found, **_rate("miss_rate", ~verdicts, part, anomalies)}

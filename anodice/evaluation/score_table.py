@@ -1,0 +1,178 @@
+"""One row per scored image: what every figure is computed from, and what `scores.csv` holds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from anodice.data.records import Record
+from anodice.data.splitting.split import Split
+from anodice.errors import AnodiceError
+from anodice.thresholds.threshold import Threshold
+
+COLUMNS = (
+    *("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content", "predicted"),
+    "group",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """Columns of equal length N over the validation and test images.
+
+    Attributes:
+        path: relative to the data root.
+        split: `validation` or `test`.
+        class_name: `00`..`10` or `ano`.
+        face: 1..6, 0 where it is not known (every anomaly).
+        session: shooting session.
+        label: true for anomalous.
+        score: float64, higher is more anomalous.
+        leaked: true for a test image whose pixels also occur in the training folder.
+        content: pixel hash; copies share it.
+        predicted: the class that the detector takes the image for; empty where it tells no classes apart.
+        group: the piece of evidence that the image belongs to; copies, near copies and frames of a burst share it.
+    """
+
+    path: np.ndarray
+    split: np.ndarray
+    class_name: np.ndarray
+    face: np.ndarray
+    session: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+    leaked: np.ndarray
+    content: np.ndarray
+    predicted: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def where(self, keep: np.ndarray) -> ScoreTable:
+        """The rows for which `keep` (N,) bool holds."""
+        return replace(self, **{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
+    @property
+    def validation(self) -> ScoreTable:
+        return self.where(self.split == "validation")
+
+    @property
+    def published(self) -> ScoreTable:
+        """All test images."""
+        return self.where(self.split == "test")
+
+    @property
+    def clean(self) -> ScoreTable:
+        """The test images whose pixels do not occur in the training folder."""
+        return self.where((self.split == "test") & ~self.leaked)
+
+
+Scorer = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
+"""Indices of records (N,) -> scores (N,) float64, and the names (N,) of the classes they are taken for, or empty."""
+
+
+def score_table(
+    records: Sequence[Record], split: Split, score: Scorer, *, groups: Sequence[object] | None = None
+) -> ScoreTable:
+    """Score the validation and test images.
+
+    Args:
+        groups: one per record, the same for copies, near copies and frames of a burst; without them only exact copies
+            are taken together.
+    """
+    chosen = [records[i] for i in (*split.validation, *split.test)]
+    scores, predicted = (
+        np.concatenate(column) for column in zip(score(split.validation), score(split.test), strict=True)
+    )
+    return ScoreTable(
+        path=np.array([r.path for r in chosen]),
+        split=np.array(["validation"] * len(split.validation) + ["test"] * len(split.test)),
+        class_name=np.array([r.class_name for r in chosen]),
+        face=np.array([0 if r.face is None else r.face for r in chosen]),
+        session=np.array([r.session for r in chosen]),
+        label=np.array([r.anomalous for r in chosen], dtype=bool),
+        score=scores,
+        leaked=np.array([False] * len(split.validation) + [i in split.leaked for i in split.test], dtype=bool),
+        content=np.array([r.content for r in chosen]),
+        predicted=predicted,
+        group=np.array(
+            [r.content for r in chosen]
+            if groups is None
+            else [str(groups[i]) for i in (*split.validation, *split.test)]
+        ),
+    )
+
+
+def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
+    """Write `scores.csv`; label, verdict and leaked are 0 or 1, and scores are read back to the last digit."""
+    verdicts = threshold.flags(table.score, table.predicted)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for k in range(len(table)):
+            writer.writerow(
+                [
+                    table.path[k],
+                    table.split[k],
+                    table.class_name[k],
+                    table.face[k] if table.face[k] > 0 else "",
+                    table.session[k],
+                    int(table.label[k]),
+                    repr(float(table.score[k])),
+                    int(verdicts[k]),
+                    int(table.leaked[k]),
+                    table.content[k],
+                    table.predicted[k],
+                    table.group[k],
+                ]
+            )
+
+
+def read_scores(path: Path) -> ScoreTable:
+    """Read `scores.csv`.
+
+    Raises:
+        AnodiceError: the file lacks a column.
+    """
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        missing = sorted(set(COLUMNS) - {"group"} - set(reader.fieldnames or []))
+        if missing:
+            raise AnodiceError(f"expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} is missing.")
+        rows = list(reader)
+    return ScoreTable(
+        path=np.array([r["path"] for r in rows]),
+        split=np.array([r["split"] for r in rows]),
+        class_name=np.array([r["class"] for r in rows]),
+        face=np.array([int(r["face"] or 0) for r in rows]),
+        session=np.array([r["session"] for r in rows]),
+        label=np.array([r["label"] == "1" for r in rows], dtype=bool),
+        score=np.array([float(r["score"]) for r in rows], dtype=np.float64),
+        leaked=np.array([r["leaked"] == "1" for r in rows], dtype=bool),
+        content=np.array([r["content"] for r in rows]),
+        predicted=np.array([r["predicted"] for r in rows]),
+        group=np.array([r.get("group") or r["content"] for r in rows]),  # runs of before have contents alone
+    )
+
+
+def same_images(first: ScoreTable, second: ScoreTable) -> tuple[ScoreTable, ScoreTable] | None:
+    """The clean test rows of two runs, those that are clean in both, image by image in the same order.
+
+    Images are known by their pixels, so photos that were moved or renamed are still the same.
+
+    Returns:
+        None where the runs were not tested on the same images, or call one of them differently.
+    """
+    sides = [
+        table.published.where(np.lexsort((table.published.path, table.published.content))) for table in (first, second)
+    ]
+    one, other = sides
+    if not (np.array_equal(one.content, other.content) and np.array_equal(one.label, other.label)):
+        return None
+    clean = ~(one.leaked | other.leaked)
+    return one.where(clean), other.where(clean)

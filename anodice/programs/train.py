@@ -1,0 +1,233 @@
+"""One training, from a config to a run folder with figures: what `train.py` runs."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import ProgressBar
+
+from anodice.app import run_folder
+from anodice.app.process import begin_job, use_threads
+from anodice.data.datamodule import DiceDataModule
+from anodice.data.photos import describe, groups
+from anodice.data.splitting.split import write_split
+from anodice.errors import AnodiceError
+from anodice.evaluation.inference import calibrate, load_weights, save_weights, score_records
+from anodice.evaluation.pixel_metrics import pixel_figures
+from anodice.evaluation.run_metrics import evaluate, fit_thresholds
+from anodice.evaluation.score_table import score_table
+from anodice.models.detector import Detector
+from anodice.reporting.run_files import about, save_figures, score_figures, summary, write_results
+from anodice.reporting.tensorboard import hyper_parameters, write_final
+from anodice.reporting.visualise import error_gallery, sample_panels
+from anodice.thresholds.rule import Rule
+from anodice.training.callbacks import Calibrate, Throughput, check_monitor, peak_memory
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig) -> float | None:
+    """Train a detector, fit its threshold on validation, test it, and write the run folder.
+
+    Returns:
+        The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
+    """
+    begun, run = begin_job(), Path(HydraConfig.get().runtime.output_dir)
+    try:
+        config = _config_to_run(config, run)
+        rule, detector, data, trainer = _prepare(config, run)
+    except Exception:
+        _remove_unused(run)
+        raise
+    _write_start(run, config, data, device=str(trainer.strategy.root_device))
+    log.info("run folder %s", run_folder.readable(run))
+    measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
+
+    together, start = groups(data.photos), time.perf_counter()
+    table = score_table(
+        data.photos.records,
+        data.photos.split,
+        lambda part: score_records(detector, data, part),
+        groups=together,
+    )
+    measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(table)
+    fitted = fit_thresholds(table, rule, data.photos.split.digest)
+    metrics = {
+        **about(config, detector),
+        **measured,
+        **evaluate(table, fitted, seed=config.seed, pixels=pixel_figures(detector, data)),
+    }
+    write_results(run, metrics, table, fitted)
+    figures = {
+        **sample_panels(detector, data, of_each=4),
+        **error_gallery(detector, data, table, fitted.chosen),
+        **score_figures(table, fitted),
+    }
+    save_figures(run / run_folder.FIGURES, figures)
+    told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
+    write_final(trainer, told, metrics, figures)
+    for logger in trainer.loggers:
+        logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
+    log.info("\n%s", summary(metrics, fitted))
+    log.info(
+        "\neverything is in %s; look at it with: tensorboard --logdir %s",
+        run_folder.readable(run),
+        config.paths.log_dir,
+    )
+    return metrics["validation"][config.optimized_metric]
+
+
+def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
+    """Make everything and check it: whatever is wrong shows before the first batch."""
+    _quieten()
+    use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
+    pl.seed_everything(config.seed, verbose=False)
+    rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
+    data: DiceDataModule = instantiate(config.data)
+    log.info(describe(data.photos))
+    normals, anomalies = _counts(data)
+    rule.check(normals, anomalies)
+    log.info(detector.describe())
+    trainer = _trainer(config, run)
+    if trainer.world_size > 1:
+        raise AnodiceError(
+            f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
+            "the others trainings of their own: dice are small."
+        )
+    if detector.loss_names:
+        check_monitor(trainer.callbacks, detector.loss_names, labelled=anomalies > 0)
+    return rule, detector, data, trainer
+
+
+def _remove_unused(run: Path) -> None:
+    """Take away the folder of a training that never began, unless somebody else has put something into it."""
+    files = list(run.iterdir())
+    if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
+        shutil.rmtree(run, ignore_errors=True)
+
+
+def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
+    """The config as it will really run: of the resumed run, or the one given with its automatic values filled in."""
+    if config.resume is not None:
+        return _resumed_config(run)
+    config = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    if config.trainer.precision == "auto":
+        config.trainer.precision = fastest_precision(config.trainer.accelerator)
+        log.info(
+            "trainer.precision=%s, the fastest here (scores are always computed in float32)", config.trainer.precision
+        )
+    return config
+
+
+def _resumed_config(run: Path) -> DictConfig:
+    config = run_folder.read_config(run)
+    overrides = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
+    for override in overrides:
+        if not override.startswith(("trainer.", "callbacks.", "paths.", "threads=")):
+            raise AnodiceError(
+                f"expected only trainer.*, callbacks.*, paths.* and threads beside resume=, got {override}; the rest "
+                f"comes from {run / run_folder.CONFIG}. Start a new run to change it."
+            )
+    config = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides))
+    config.resume = str(run)
+    log.info("resuming %s from %s", run, run_folder.LAST)
+    return config
+
+
+def fastest_precision(accelerator: str) -> str:
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    return "bf16-mixed" if any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "32-true"
+
+
+def _quieten() -> None:
+    """Leave out what Lightning says of choices that are ours, such as that the batches need no workers."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+
+
+def _counts(data: DiceDataModule) -> tuple[int, int]:
+    """Normal and anomalous validation photos."""
+    anomalies = sum(data.photos.records[i].anomalous for i in data.photos.split.validation)
+    return len(data.photos.split.validation) - anomalies, anomalies
+
+
+def _trainer(config: DictConfig, run: Path) -> pl.Trainer:
+    callbacks = [instantiate(c) for c in config.callbacks.values() if c is not None]
+    if not config.trainer.get("enable_progress_bar", True):  # Lightning refuses callbacks that would show something
+        callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
+    loggers = [instantiate(c, save_dir=str(run)) for c in (config.logger or {}).values() if c is not None]
+    return instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run))
+
+
+def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device: str) -> None:
+    OmegaConf.save(config, run / run_folder.CONFIG)
+    write_split(run / run_folder.SPLIT, data.photos.split, data.photos.records)
+    run_folder.write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
+
+
+def _learn(
+    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool, begun: float
+) -> dict[str, float | None]:
+    """Train the detector and put its best epoch's weights into it; all of `reports.MEASURED` but the last."""
+    if not detector.loss_names:
+        return _learn_in_one_pass(run, trainer, detector, data)
+    throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
+    throughput.begun = begun
+    trainer.fit(detector, datamodule=data, ckpt_path=run / run_folder.LAST if resume else None, weights_only=True)
+    start = time.perf_counter()
+    _load_best(run, trainer, detector, data)
+    figures = throughput.figures(trainer.strategy.root_device)
+    if detector.learns_once and figures["fit_seconds"] is not None:
+        figures["fit_seconds"] += time.perf_counter() - start
+    return figures
+
+
+def _learn_in_one_pass(
+    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule
+) -> dict[str, float | None]:
+    """Let a detector without gradients see the fit photos; one validation logs its figures."""
+    start = time.perf_counter()
+    detector.eval().to(trainer.strategy.root_device)
+    calibrate(detector, data)
+    seconds = time.perf_counter() - start
+    log.info("saw %d fit photos in %.1f s", len(data.photos.split.fit), seconds)
+    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, Calibrate)]  # it has just been done
+    trainer.validate(detector, datamodule=data, verbose=False)
+    trainer.save_checkpoint(run / run_folder.BEST)
+    shutil.copy(run / run_folder.BEST, run / run_folder.LAST)
+    return {
+        "fit_seconds": seconds,
+        "fit_images_per_second": len(data.photos.split.fit) / seconds,
+        "seconds_to_first_step": None,  # there are no steps
+        **peak_memory(trainer.strategy.root_device),
+    }
+
+
+def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
+    """Put the best epoch's weights into the detector; if the first was interrupted there are only the current ones."""
+    best = run / run_folder.BEST
+    if not best.is_file():
+        log.warning("the training ended within its first epoch; its weights are kept as they are")
+        detector.eval()
+        calibrate(detector, data)
+        trainer.save_checkpoint(best)
+    load_weights(detector, best)
+    detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too
+    if not detector.has_learned:
+        detector.eval()
+        calibrate(detector, data)
+        save_weights(detector, best)

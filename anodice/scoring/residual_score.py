@@ -1,0 +1,77 @@
+"""The usual score of a detector that reconstructs: residual, smoothing, calibration, border, pooling, in this order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from anodice.scoring.map_score import MapScore
+from anodice.scoring.pixel_statistics import PixelStatistics
+from anodice.scoring.pooling import Pooling
+from anodice.scoring.residuals import Residual
+from anodice.scoring.score import Batches, Score
+
+_TILE = 64
+"""Images that are worked on at a time on a CPU: what lies between them and their maps stays in its cache."""
+
+
+class ResidualScore(Score):
+    """From images and reconstructions to anomaly maps and scores.
+
+    Args:
+        residual: images, reconstructions (N, C, H, W) -> residual maps (N, 1, H, W).
+        smoothing: deviation of the Gaussian that smooths the residual maps, in pixels; 0 for none.
+        normalise: turn each pixel into deviations from what held-out normals show there.
+        border_radius: pixels farther from the centre than this share of half the image are left out, as are the dark
+            corners around a die; None to keep all.
+        pooling: (N, P) pixel values -> (N,) scores.
+        image_size: height and width of the images.
+    """
+
+    def __init__(
+        self,
+        *,
+        residual: Residual,
+        smoothing: float,
+        normalise: bool,
+        border_radius: float | None,
+        pooling: Pooling,
+        image_size: int,
+    ) -> None:
+        super().__init__()
+        self.residual, self.normalise = residual, normalise
+        self.map_score = MapScore(
+            smoothing=smoothing, border_radius=border_radius, pooling=pooling, image_size=image_size
+        )
+        self.statistics = PixelStatistics(image_size=image_size) if normalise else None
+
+    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.anomaly_map(images, detector.reconstruct(images))
+        return maps, self.pool(maps)
+
+    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
+        if self.statistics is None:
+            return
+        self.statistics.reset()
+        for batch in held_out:
+            self.calibrate(batch["image"], detector.reconstruct(batch["image"]))
+
+    def calibrate(self, images: Tensor, reconstructions: Tensor) -> None:
+        """Take the residuals of more held-out normals into the calibration; nothing to do without `normalise`."""
+        if self.statistics is not None:
+            self.statistics.update(self.map_score.smooth(self.residual(images, reconstructions)))
+
+    def anomaly_map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        """(N, 1, H, W), higher is stranger; the lowest value of each map fills its border."""
+        size = _TILE if images.device.type == "cpu" else len(images)
+        maps = images.new_empty(len(images), 1, *images.shape[2:])
+        for start in range(0, len(images), max(1, size)):
+            part = slice(start, start + size)
+            smooth = self.map_score.smooth(self.residual(images[part], reconstructions[part]))
+            maps[part] = self.map_score.border(smooth if self.statistics is None else self.statistics.normalise(smooth))
+        return maps
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Anomaly maps (N, 1, H, W) -> scores (N,) float64."""
+        return self.map_score.pool(maps)

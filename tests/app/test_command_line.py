@@ -1,0 +1,88 @@
+"""A mistake on the command line ends in one sentence with the nearest right word, and at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+MISTAKES = [
+    ("train.py modle=vae", "there is no option 'modle'; did you mean 'model'?"),
+    ("train.py model=vea", "there is no model=vea; did you mean 'vae'? Known: ae_classifier, "),
+    ("train.py model=3", "Config group override must be a string or a list. Got int"),
+    ("train.py score=tolerant", "did you mean 'tolerant_l1'?"),
+    ("train.py trainer.max_epoch=3", "did you mean 'trainer.max_epochs'?"),
+    ("train.py max_epochs=3", "did you mean 'trainer.max_epochs'?"),
+    ("train.py epochs=3", "did you mean 'trainer.max_epochs'?"),
+    ("train.py model.cod=3", "did you mean 'model.code'?"),
+    (
+        "train.py trainer.max_epochs=ten",
+        "expected trainer.max_epochs to be a whole number (the default is 12), got 'ten'",
+    ),
+    ("train.py data.batch_size=3.5", "expected data.batch_size to be a whole number"),
+    ("train.py model.channels_last=maybe", "expected model.channels_last to be true or false"),
+    ("train.py seed=abc", "expected seed to be a whole number"),
+    ("train.py seed=-1", "expected seed to be a whole number of at least 0, got -1"),
+    ("train.py seed=null", "expected seed to be a whole number of at least 0, got None"),
+    ("train.py threads=0", "expected threads to be auto or a whole number of at least 1, got 0"),
+    ("train.py threads=all", "expected threads to be auto or a whole number of at least 1, got 'all'"),
+    ("train.py threshold=manual", "expected a value for threshold.value, got none"),
+    ("train.py data.image_size=100", "set data.image_size=96 or 112"),
+    ("train.py data.in_channels=2", "expected data.in_channels 1 (grey) or 3 (RGB), got 2"),
+    ("train.py score.pooling.fraction=2.0", "expected score.pooling.fraction in (0, 1], got 2.0"),
+    ("train.py data=dice11 data.root=nowhere", "the folder does not exist"),
+    ("train.py resume=latest", "expected a run with checkpoints/last.ckpt"),
+    ("evaluate.py run=nowhere", "expected a run folder, got 'nowhere', which does not exist"),
+    ("evaluate.py rum=latest", "did you mean 'run'?"),
+    ("evaluate.py threshold=f1max", "did you mean 'f1_max'?"),
+]
+
+
+@pytest.mark.parametrize(("line", "sentence"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_mistake_has_its_sentence(line, sentence, tmp_path):
+    program, *options = line.split()
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / program), *options], capture_output=True, text=True, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("program", ["train.py", "evaluate.py"])
+def test_help_shows_how_to_call_it(program):
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / program), "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert f"python {program}" in done.stdout
+    assert (
+        "threshold: f1_max, f_beta, manual, normal_quantile, normals_only, oracle, per_class, precision_at, recall_at"
+        in done.stdout
+    )
+
+
+INSTANT = [
+    *("train.py --help", "train.py --cfg job", "train.py model=vea", "train.py foo=1", "train.py trainer.max_epochz=3"),
+    *("train.py trainer.max_epochs=ten", "train.py seed=-1", "train.py threads=0", "train.py resume=latest"),
+    *("evaluate.py --help", "evaluate.py rum=latest", "evaluate.py run=nowhere"),
+]
+
+
+@pytest.mark.parametrize("line", INSTANT)
+def test_help_and_mistakes_do_not_wait_for_torch(line, tmp_path):
+    program, *options = line.split()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(PROJECT / program), *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    imported = {told.rpartition("|")[2].strip() for told in done.stderr.splitlines() if told.startswith("import time:")}
+    assert "hydra.main" in imported
+    assert imported & {"torch", "torchvision", "pytorch_lightning", "torchmetrics", "skimage"} == set()

@@ -1,0 +1,129 @@
+"""Every file under conf/ composes and makes what it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from anodice.app.configs import CONF, check_types, flatten
+from anodice.app.run_folder import register_resolvers
+from anodice.data.datamodule import DiceDataModule
+from anodice.errors import AnodiceError
+from anodice.models.detector import Detector
+
+register_resolvers()
+
+
+def options(group: str) -> list[str]:
+    return sorted(p.stem for p in (CONF / group).glob("*.yaml"))
+
+
+def composed(*overrides: str, name: str = "train"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(name, overrides=list(overrides), return_hydra_config=name == "train")
+
+
+EVERY = [
+    (folder.name, option) for folder in sorted(CONF.iterdir()) if folder.is_dir() for option in options(folder.name)
+]
+
+
+@pytest.mark.parametrize(("group", "option"), [(g, o) for g, o in EVERY if g not in ("hydra", "paths")])
+def test_every_option_composes(group, option):
+    assert composed(f"{group}={option}").model._target_.startswith("anodice.models.")
+
+
+@pytest.mark.parametrize("model", options("model"))
+@pytest.mark.parametrize("score", options("score"))
+def test_every_model_is_made_with_every_score_that_it_can_serve(model, score):
+    config = composed(f"model={model}", f"score={score}")
+    able = {"template_ratio": ["ae_classifier", "earlier_ae_classifier"], "nearest_neighbour": ["inception_cae"]}
+    if model in able.get(score, [model]) or config.model.get("score") != config.score:
+        assert isinstance(instantiate(config.model), Detector)
+    else:
+        with pytest.raises(InstantiationException, match="use model="):
+            instantiate(config.model)
+
+
+@pytest.mark.parametrize("augmentation", options("augmentation"))
+def test_data_is_made_with_every_augmentation(augmentation, dice_root):
+    config = composed("data=dice11", f"data.root={dice_root}", f"augmentation={augmentation}")
+    data = instantiate(config.data)
+    assert isinstance(data, DiceDataModule)
+    assert (data.augmentation is None) == (augmentation == "none")
+
+
+@pytest.mark.parametrize("threshold", options("threshold"))
+def test_every_threshold_rule_has_the_name_of_its_file(threshold):
+    extra = ["threshold.value=1.0"] if threshold == "manual" else []
+    for name in ("train", "evaluate"):
+        assert instantiate(composed(f"threshold={threshold}", *extra, name=name).threshold).name == threshold
+
+
+@pytest.mark.parametrize("optimizer", options("optimizer"))
+def test_every_optimizer_steps(optimizer):
+    detector = instantiate(composed(f"optimizer={optimizer}", "model=conv_ae").model)
+    made, _ = detector.optimizer(detector.parameters(), 10)
+    assert made.param_groups[0]["lr"] > 0
+
+
+def test_data_root_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("DICE_ROOT", "/somewhere")
+    assert composed("data=dice11").data.root == "/somewhere"
+
+
+def test_every_key_has_a_comment_or_speaks_for_itself():
+    silent = {
+        "_target_",
+        "_partial_",
+        "image_size",
+        "in_channels",
+        "score",
+        "optimizer",
+        "seed",
+        "augmentation",
+        "layout",
+        "painter",
+        "loss",
+        "defaults",
+        "network",
+        "- network",
+        "- network@network.autoencoder",
+        "- _self_",
+        "",
+    }
+    for path in sorted(CONF.glob("model/*.yaml")) + sorted(CONF.glob("score/*.yaml")):
+        for line in path.read_text().splitlines():
+            key = line.strip().partition(":")[0]
+            assert line.startswith("#") or "#" in line or key in silent | {"residual", "pooling"}, (
+                f"{path.name}: {line}"
+            )
+
+
+def test_first_line_of_every_file_says_what_it_is():
+    for path in CONF.rglob("*.yaml"):
+        first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+        inline = path.parent.name in ("callbacks", "paths") and "#" in first
+        assert first.startswith("# ") or inline, path
+
+
+def test_check_types_accepts_what_is_legal():
+    config = composed("trainer.max_epochs=3", "model.beta=1", "data.steps_per_epoch=null", "trainer.devices=auto")
+    check_types(config, "train", {"model": "vae", "data": "synthetic"})
+
+
+def test_check_types_refuses_a_word_for_a_number():
+    with pytest.raises(AnodiceError, match=r"expected model.beta to be a number .* got 'much'"):
+        check_types(composed("model.beta=much"), "train", {"model": "vae"})
+
+
+def test_flatten_leaves_interpolations_alone():
+    assert flatten(composed())["data.seed"] == "${seed}"
+
+
+def test_conf_is_where_the_programs_look():
+    assert Path(__file__).parents[2] / "conf" == CONF

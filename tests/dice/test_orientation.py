@@ -1,0 +1,253 @@
+"""Dice are turned upright: the earlier rule as its loop of rotations would, ours whatever way the die lies."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from anodice.baselines.rotation import disk
+from anodice.data.cache import decode
+from anodice.data.layouts import FACES, dice11
+from anodice.data.records import walk
+from anodice.dice.orientation import OUTSIDE, VETOES, DarkRayUpright, Upright
+from anodice.dice.renderer import CLASSES, SESSIONS, render
+from anodice.errors import AnodiceError
+
+TURNS = {"01": 0, "02": 90, "03": 0, "04": 90, "05": 0, "06": 0, "07": 0, "08": 90, "09": 180, "10": 270}
+"""By how much a die of each class is turned; face 1 has no direction."""
+PERIODS = {2: 180, 3: 180, 4: 90, 5: 90, 6: 360}
+SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_dice6.py"
+
+
+def _dice(size=128, classes=CLASSES):
+    generator = np.random.default_rng(0)
+    return np.stack([render(name, generator, size=size).image for name in classes])
+
+
+def _rotated(photo, degrees):
+    """One photo turned pixel by pixel with the fixed-point arithmetic of OpenCV 4.5's warpAffine."""
+    size = len(photo)
+    middle, cos, sin = size / 2, math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    shift_x, shift_y = (1 - cos) * middle - sin * middle, sin * middle + (1 - cos) * middle
+    along = np.arange(size)
+    scale = 1 / (cos * cos + sin * sin)
+    cos, sin = cos * scale, sin * scale
+    start_x, start_y = -cos * shift_x + sin * shift_y, -sin * shift_x - cos * shift_y
+    x = np.rint(cos * along * 1024)[None] + np.rint((-sin * along + start_x) * 1024)[:, None]
+    y = np.rint(sin * along * 1024)[None] + np.rint((cos * along + start_y) * 1024)[:, None]
+    x, y = (x.astype(int) + 16) >> 5, (y.astype(int) + 16) >> 5
+    total = np.zeros((size, size), dtype=int)
+    for down in (0, 1):
+        for right in (0, 1):
+            column, row = (x >> 5) + right, (y >> 5) + down
+            inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+            value = np.where(inside, photo[row.clip(0, size - 1), column.clip(0, size - 1)].astype(int), 0)
+            total += value * np.where(right, x & 31, 32 - (x & 31)) * np.where(down, y & 31, 32 - (y & 31))
+    return ((total + 512) >> 10).astype(np.uint8)
+
+
+def _counted(photo):
+    """Dark pixels at each angle: on the ray, above it, below it."""
+    half = len(photo) // 2
+    masked = np.where(disk(len(photo)), photo, 255).astype(np.uint8)
+    dark = [_rotated(masked, angle)[:, :half] < 75 for angle in range(360)]
+    return np.array([(d[half].sum(), d[:half].sum(), d[half:].sum()) for d in dark]).T
+
+
+def _awkward(size):
+    """Photos that are no dice: white, black, noise, a dark half, a single dark pixel."""
+    white = np.full((size, size), 255, dtype=np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (size, size), dtype=np.uint8)
+    half, spot = white.copy(), white.copy()
+    half[size // 2 :], spot[size // 2, size // 4] = 0, 0
+    return np.stack([white, 0 * white, noise, half, spot])
+
+
+@pytest.mark.parametrize("size", [33, 64, 128])
+def test_the_dark_ray_is_that_of_a_loop_over_rotations(size):
+    photos = _awkward(33) if size == 33 else np.concatenate([_dice(size, CLASSES[:: 128 // size]), _awkward(size)])
+    counts = [_counted(photo) for photo in photos]
+    for veto in VETOES:
+        method = DarkRayUpright(veto=veto)
+        expected = []
+        for ray, above, below in counts:
+            vetoed = {"bottom_heavier": below > above, "top_heavier": below < above, "none": np.zeros(360, bool)}[veto]
+            expected.append(np.where(vetoed, 0, ray).argmax())
+        np.testing.assert_array_equal(method.angles(photos), expected)
+        for photo, angle, upright in zip(photos, expected, method(photos), strict=True):
+            np.testing.assert_array_equal(upright, np.where(disk(size), _rotated(photo, angle), 255))
+
+
+@pytest.mark.parametrize("method", [Upright(), DarkRayUpright()], ids=lambda method: method.name)
+def test_each_photo_is_turned_by_itself(method):
+    photos = np.random.default_rng(2).permutation(np.concatenate([_dice(64)] * 25))
+    photos[::7] //= 2
+    alone = np.concatenate([method(photo[None]) for photo in photos[-5:]])
+    np.testing.assert_array_equal(method(photos)[-5:], alone)
+
+
+@pytest.mark.parametrize("method", [Upright(), DarkRayUpright()], ids=lambda method: method.name)
+def test_no_photos_give_no_photos(method):
+    nothing = np.zeros((0, 64, 64), dtype=np.uint8)
+    assert (method.angles(nothing).shape, method(nothing).shape) == ((0,), (0, 64, 64))
+
+
+def test_names_tell_rules_apart():
+    assert len({method.name for method in (Upright(), *(DarkRayUpright(veto=veto) for veto in VETOES))}) == 4
+
+
+@pytest.mark.parametrize("method", [Upright(), DarkRayUpright()], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "photos",
+    [
+        np.zeros((2, 64, 60), np.uint8),
+        np.zeros((2, 64, 64)),
+        np.zeros((64, 64), np.uint8),
+        np.zeros((1, 8, 8), np.uint8),
+    ],
+    ids=["oblong", "float", "single", "tiny"],
+)
+def test_what_is_no_batch_of_square_grey_photos_is_refused(method, photos):
+    with pytest.raises(AnodiceError, match=r"square grey photos \(N, S, S\) uint8"):
+        method(photos)
+
+
+def test_an_unknown_veto_is_refused():
+    with pytest.raises(AnodiceError, match="did you mean 'top_heavier'"):
+        DarkRayUpright(veto="top_heavy")
+
+
+def _apart(angles, expected, period):
+    """The distance between angles, in degrees, for a face that looks the same after `period`."""
+    return np.abs((angles - expected + period / 2) % period - period / 2)
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+@pytest.mark.parametrize("size", [64, 128])
+def test_upright_finds_the_way_a_drawn_die_lies(size, session):
+    generator = np.random.default_rng(3)
+    for name, turn in TURNS.items():
+        photos = np.stack([render(name, generator, size=size, session=session).image for _ in range(3)])
+        assert _apart(Upright().angles(photos), turn, PERIODS[FACES[name]]).max() < 6, name
+
+
+@pytest.mark.parametrize("degrees", [-77, 20, 131])
+def test_upright_turns_back_what_was_turned(degrees):
+    classes = list(TURNS)
+    photos = _dice(classes=classes)
+    turned = np.stack([ndimage.rotate(photo, degrees, reshape=False, order=1, mode="nearest") for photo in photos])
+    change = Upright().angles(turned) - Upright().angles(photos)
+    for name, angle in zip(classes, change, strict=True):
+        assert _apart(angle, -degrees, PERIODS[FACES[name]]) < 2, name
+
+
+def test_upright_makes_the_four_logos_alike():
+    generator = np.random.default_rng(4)
+    means = [
+        Upright()(np.stack([render(name, generator).image for _ in range(12)])).mean(0)
+        for name in ("07", "08", "09", "10")
+    ]
+    for mean in means[1:]:
+        assert np.corrcoef(means[0].ravel(), mean.ravel())[0, 1] > 0.97
+
+
+def test_upright_hardly_turns_what_lies_upright():
+    angles = Upright().angles(_dice(classes=["01", "03", "05", "06", "07"]))
+    assert np.abs(angles).max() < 6
+
+
+def test_upright_leaves_a_face_without_direction_where_it_is():
+    photos = np.concatenate([_dice(classes=["00"] * 4), _awkward(128)[:2]])
+    upright = Upright()(photos)
+    inside = disk(128)
+    assert (Upright().angles(photos) == 0).all()
+    np.testing.assert_array_equal(upright[:, inside], photos[:, inside])
+    assert (upright[:, ~inside] == OUTSIDE).all()
+
+
+def test_upright_does_not_mind_the_exposure():
+    photos = _dice()
+    np.testing.assert_allclose(Upright().angles(photos // 2), Upright().angles(photos), rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("method", [Upright(), DarkRayUpright(veto="top_heavier")], ids=lambda method: method.name)
+def test_real_dice_of_a_face_come_to_lie_alike(real_dice_root, method):
+    records = [r for r in walk(real_dice_root, dice11(real_dice_root)).records if r.face is not None][::40]
+    photos = np.stack([decode(real_dice_root / r.path, image_size=128, in_channels=1)[0][..., 0] for r in records])
+    upright, faces = method(photos)[:, disk(128)].astype(float), np.array([r.face for r in records])
+    for face in PERIODS:
+        pictures = upright[faces == face]
+        likeness = [np.corrcoef(picture, pictures.mean(0))[0, 1] for picture in pictures]
+        assert np.mean(likeness) > 0.9, face
+
+
+@pytest.fixture(scope="module")
+def script():
+    specification = importlib.util.spec_from_file_location("prepare_dice6", SCRIPT)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def _files(root):
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def test_the_folded_root_holds_every_photo_upright(script, writable_dice, tmp_path, capsys):
+    twin = writable_dice / "train_set" / "02" / "twin.png"
+    for folder in ("01", "02"):
+        Image.fromarray(_dice(64, ["01"])[0]).save(writable_dice / "train_set" / folder / "twin.png")
+    (twin.parent / ".DS_Store").write_bytes(b"x")
+    (twin.parent / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nx")
+    target = tmp_path / "folded"
+    script.main([str(writable_dice), str(target), "--size", "64", "--means", str(tmp_path / "means")])
+    photos = [r for r in walk(writable_dice, dice11(writable_dice)).records if not r.path.endswith("broken.png")]
+    assert len(_files(target)) == len(photos)
+    assert {"train_set/2/01_twin_png.png", "train_set/2/02_twin_png.png"} <= set(_files(target))
+    with Image.open(target / "train_set/2/01_twin_png.png") as file:
+        assert (file.format, file.mode, file.size) == ("PNG", "L", (64, 64))
+        np.testing.assert_array_equal(np.asarray(file), Upright()(_dice(64, ["01"]))[0])
+    assert _files(tmp_path / "means") == ["means_test.png", "means_train.png"]
+    said = capsys.readouterr().out
+    assert f"{len(photos)} photos written" in said
+    assert "skipped 1: hidden file" in said
+    assert "cannot be decoded" in said
+
+
+def test_the_script_keeps_what_is_there(script, dice_root, tmp_path, capsys):
+    target = tmp_path / "folded"
+    arguments = [str(dice_root), str(target), "--size", "64"]
+    script.main(arguments)
+    (target / "note.txt").write_text("mine")
+    before = {name: (target / name).read_bytes() for name in _files(target)}
+    removed = _files(target / "test_set" / "4")[0]
+    (target / "test_set" / "4" / removed).unlink()
+    for more in ([], ["--force", "--method", "dark_ray"]):
+        with pytest.raises(SystemExit, match="2"):
+            script.main([*arguments, *more])
+    errors = capsys.readouterr().err
+    assert "not empty" in errors
+    assert "hold something else" in errors
+    script.main([*arguments, "--force"])
+    assert "1 photos written" in capsys.readouterr().out
+    assert {name: (target / name).read_bytes() for name in _files(target)} == before
+
+
+def test_the_script_writes_no_photos_into_the_source_or_the_repository(script, dice_root, tmp_path, capsys):
+    inside = SCRIPT.parents[2] / "folded"
+    for target, more in (
+        (dice_root, []),
+        (dice_root / "new", []),
+        (inside, []),
+        (tmp_path / "a", ["--means", str(inside)]),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            script.main([str(dice_root), str(target), *more])
+    assert capsys.readouterr().err.count("error: ") == 4
+    assert not inside.exists()

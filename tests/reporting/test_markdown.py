@@ -1,0 +1,107 @@
+"""The table that people read."""
+
+from __future__ import annotations
+
+from anodice.evaluation.run_metrics import evaluate, fit_thresholds
+from anodice.metrics.comparison import compare
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
+from tests.evaluation.test_run_metrics import made_up
+
+ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
+
+
+def metrics(**options: int) -> dict:
+    table = made_up(**options)
+    found = evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)
+    return {**ABOUT, **found}
+
+
+def with_rule(rule: Rule) -> dict:
+    return evaluate(made_up(), fit_thresholds(made_up(), rule, "abcd"), seed=0)
+
+
+def test_table_shows_both_tests_and_the_four_rows():
+    text = markdown.table(metrics(leaked=10))
+    assert text.index("Clean test") < text.index("Published test: with the 10 copies")
+    rows = ("f1_max *", "normals_only", "oracle (hindsight)", "flag everything", "flag nothing", "flag at random")
+    for row in rows:
+        assert text.count(f"| {row} ") == 2
+
+
+def test_one_table_where_nothing_leaked():
+    found = metrics(leaked=0)
+    assert markdown.table(found).count("| f1_max *") == 1
+    assert "none is a copy of a training image" in markdown.about_test(found)
+
+
+def test_every_f1_has_its_interval():
+    found = metrics()
+    row = found["test"]["clean"]["at"]["f1_max"]
+    assert f"{row['f1']:.3f} [{row['f1_low']:.2f}, {row['f1_high']:.2f}]" in markdown.table(found)
+
+
+def test_missing_figures_are_not_available_and_say_why():
+    table = made_up()
+    table = table.where((table.split == "validation") | ~table.label)
+    found = {"model": "vae", **evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)}
+    assert "n/a" in markdown.table(found)
+    assert any("no anomalous test image" in reason for reason in markdown.reasons(found))
+
+
+def test_runs_table_has_a_row_per_run():
+    text = markdown.runs_table({"first": metrics(), "second": metrics()})
+    assert len(text.splitlines()) == 4
+    assert "first" in text
+    assert "second" in text
+    assert "| 2,435,329  | 203 s    | n/a      |" in text
+
+
+def test_details_add_up_to_the_table():
+    found = metrics()
+    text = markdown.details(found)
+    assert "| face | normal | false alarms |" in text
+    for name, part in (("published", found), ("clean", found["test"]["clean"])):
+        assert sum(row["normals"] for row in part["sessions"].values()) == found["test"][name]["normals"]
+    assert all(f"| {name} " in text for name in (*found["faces"], *found["sessions"]))
+
+
+def test_headline_counts_in_plain_words():
+    found = metrics()
+    row = found["test"]["clean"]["at"]["f1_max"]
+    words = markdown.headline(found)
+    assert words.startswith("At the threshold that f1_max fitted on validation, it found ")
+    assert f"{row['tp']} of 20 anomalous images and raised {row['fp']} false alarm" in words
+    assert f"(F1 {row['f1']:.2f}, 95 % interval {row['f1_low']:.2f} to {row['f1_high']:.2f})" in words
+
+
+def test_headline_without_anomalies_promises_nothing():
+    table = made_up()
+    table = table.where((table.split == "validation") | ~table.label)
+    found = evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)
+    assert "nobody knows what it misses" in markdown.headline(found)
+
+
+def test_a_threshold_that_was_not_fitted_is_called_so():
+    assert "fitted on nothing" in markdown.headline(with_rule(FlagEverything()))
+
+
+def test_an_oracle_is_called_oracle_wherever_its_figures_stand():
+    found = {**ABOUT, **with_rule(Oracle(allowed=True))}
+    assert markdown.headline(found).startswith("ORACLE, no result")
+    assert "| oracle (hindsight) *" in markdown.table(found)
+    assert "| oracle (hindsight) |" in markdown.runs_table({"first": found})
+    assert "ORACLE" in markdown.details(found)
+
+
+def test_copies_of_training_images_are_told_first():
+    assert "10 of them are copies of training images" in markdown.about_test(metrics(leaked=10))
+
+
+def test_comparisons_have_a_row_per_pair():
+    labels = [0, 0, 1, 1]
+    pair = compare([labels, labels], [labels, [0, 0, 0, 1]], labels, "abcd", resamples=50, seed=0)
+    *_, row = markdown.comparisons_table({("first", "second"): pair}).splitlines()
+    assert row.startswith("| first | second | +0.333 [")
+    assert "+0.000 [n/a]" in row
+    assert row.split("|")[6].strip() == "1"
