@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anodice.data.transforms import Augmentation
+from anodice.augmentation.appearance import Augmentation
 from anodice.dice.drawing.shapes import SIDE
 from anodice.dice.drawing.stamps import BRIDGE_LENGTH, KINDS, Use, draw_stamps
 from anodice.errors import AnodiceError
@@ -81,7 +81,7 @@ class DefectPainter(nn.Module):
         if not 0 <= share <= 1:
             raise AnodiceError(f"expected painter.share between 0 and 1, got {share!r}; 0.5 paints every other image.")
         super().__init__()
-        self.image_size, self.share = image_size, share
+        self.image_size, self.stamps, self.share, self.seed = image_size, stamps, share, seed
         self.least = max(4, round(_LEAST_PIXELS * (image_size / SIDE) ** 2))
         bank = draw_stamps(stamps, size=image_size, seed=seed)
         uses = torch.from_numpy(bank.use)
@@ -243,7 +243,7 @@ class DefectPainter(nn.Module):
 
 
 class DefectAugmentation(nn.Module):
-    """Augments images, then paints defects on them; keeps the images before the painting, and where it was done.
+    """Augments images, then paints defects on them; keeps the images before the painting.
 
     Args:
         before: changes that are no defect.
@@ -255,10 +255,9 @@ class DefectAugmentation(nn.Module):
         self.before, self.painter = before, painter
 
     def augment(self, images: Tensor) -> dict[str, Tensor]:
-        """What takes the place of `image` in a training batch: also `clean`, of its shape, and `mask` (N, 1, H, W)."""
+        """What takes the place of `image` in a training batch: also `clean`, of its shape."""
         clean = self.before(images)
-        painted, masks = self.painter(clean)
-        return {"image": painted, "clean": clean, "mask": masks}
+        return {"image": self.painter(clean)[0], "clean": clean}
 
 
 def _visible(painted: Tensor, below: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 All end in a sigmoid and start from Glorot-uniform weights and zero biases. Where an original had batch norm, its
 epsilon (1e-3) and its slow running statistics (1 % per step) are kept, so hundreds of steps pass before evaluation
-means what training does. `code` counts the numbers in the narrowest layer of each.
+means what training does. `narrowest` counts the numbers in the narrowest layer of each.
 """
 
 from __future__ import annotations
@@ -20,20 +20,16 @@ class SigmoidAE(nn.Module):
 
     Args:
         layers: keep the shape of the images.
-        code: how many numbers the narrowest of the layers gives per image.
+        narrowest: how many numbers the narrowest of the layers gives per image.
     """
 
-    def __init__(self, *, layers: nn.Sequential, code: int) -> None:
+    def __init__(self, *, layers: nn.Sequential, narrowest: int, in_channels: int, image_size: int) -> None:
         super().__init__()
-        self.code = code
+        self.narrowest, self.in_channels, self.image_size = narrowest, in_channels, image_size
         self.layers = layers.apply(glorot)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images).float().sigmoid()
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """The same as calling the network."""
-        return self(images)
 
 
 class CAEA(SigmoidAE):
@@ -45,7 +41,7 @@ class CAEA(SigmoidAE):
     Args:
         image_size: H = W, a multiple of 4.
 
-    >>> CAEA(in_channels=1, image_size=128).code
+    >>> CAEA(in_channels=1, image_size=128).narrowest
     65536
     """
 
@@ -66,7 +62,9 @@ class CAEA(SigmoidAE):
             *_norm(32),
             nn.ConvTranspose2d(32, in_channels, kernel_size=3, padding=1),
         )
-        super().__init__(layers=layers, code=64 * (image_size // 4) ** 2)
+        super().__init__(
+            layers=layers, narrowest=64 * (image_size // 4) ** 2, in_channels=in_channels, image_size=image_size
+        )
 
 
 class SmallAE(SigmoidAE):
@@ -90,7 +88,9 @@ class SmallAE(SigmoidAE):
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(32, in_channels, kernel_size=3, padding=1),
         )
-        super().__init__(layers=layers, code=32 * (image_size // 2) ** 2)
+        super().__init__(
+            layers=layers, narrowest=32 * (image_size // 2) ** 2, in_channels=in_channels, image_size=image_size
+        )
 
 
 class PooledAE(SigmoidAE):
@@ -101,7 +101,7 @@ class PooledAE(SigmoidAE):
     Args:
         image_size: H = W, a multiple of 32.
 
-    >>> PooledAE(in_channels=1, image_size=128).code
+    >>> PooledAE(in_channels=1, image_size=128).narrowest
     128
     """
 
@@ -128,7 +128,9 @@ class PooledAE(SigmoidAE):
             *_norm(32),
             nn.ConvTranspose2d(32, in_channels, kernel_size=3, padding=1),
         )
-        super().__init__(layers=layers, code=8 * (image_size // 32) ** 2)
+        super().__init__(
+            layers=layers, narrowest=8 * (image_size // 32) ** 2, in_channels=in_channels, image_size=image_size
+        )
 
 
 class ToneAE(SigmoidAE):
@@ -147,7 +149,10 @@ class ToneAE(SigmoidAE):
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, in_channels, kernel_size=1),
         )
-        super().__init__(layers=layers, code=hidden * image_size**2)
+        super().__init__(
+            layers=layers, narrowest=hidden * image_size**2, in_channels=in_channels, image_size=image_size
+        )
+        self.hidden = hidden
 
 
 class DishAE(SigmoidAE):
@@ -185,7 +190,9 @@ class DishAE(SigmoidAE):
             nn.LeakyReLU(0.1, inplace=True),
             nn.Conv2d(32, in_channels, kernel_size=3, padding=1),
         )
-        super().__init__(layers=layers, code=64 * (image_size // 8) ** 2)
+        super().__init__(
+            layers=layers, narrowest=64 * (image_size // 8) ** 2, in_channels=in_channels, image_size=image_size
+        )
 
 
 class DenseVAENetwork(nn.Module):
@@ -204,7 +211,7 @@ class DenseVAENetwork(nn.Module):
 
     def __init__(self, *, in_channels: int, image_size: int, code: int = 2, hidden: int = 64) -> None:
         super().__init__()
-        self.code = code
+        self.in_channels, self.image_size, self.code, self.hidden = in_channels, image_size, code, hidden
         shape = (in_channels, image_size, image_size)
         self.pixels = in_channels * image_size**2
         self.encoder = nn.Sequential(
@@ -224,12 +231,14 @@ class DenseVAENetwork(nn.Module):
         """(N, code) -> reconstructions in [0, 1]."""
         return self.decoder(codes).float().sigmoid()
 
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """Without noise: the decoded posterior mean."""
-        return self.decode(self.encode(images)[0])
+    @property
+    def narrowest(self) -> int:
+        """The length of the code."""
+        return self.code
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.reconstruct(images)
+        """Without noise: the decoded posterior mean."""
+        return self.decode(self.encode(images)[0])
 
     def loss_terms(self, images: Tensor, targets: Tensor, *, beta: float) -> dict[str, Tensor]:
         """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image.

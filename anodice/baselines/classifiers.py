@@ -27,6 +27,7 @@ class FaceCNN(nn.Module):
 
     def __init__(self, *, in_channels: int, image_size: int, classes: int) -> None:
         super().__init__()
+        self.in_channels, self.image_size, self.classes = in_channels, image_size, classes
         if image_size < _LEAST_FACE:
             raise AnodiceError(
                 f"expected an image size of at least {_LEAST_FACE} for this network, got {image_size}; set "
@@ -64,17 +65,17 @@ class DefectCNN(nn.Module):
     def __init__(self, *, in_channels: int, image_size: int) -> None:
         super().__init__()
         check_size(image_size, 8)
+        self.in_channels, self.image_size = in_channels, image_size
         self.convolutions = nn.Sequential(*_stage(in_channels, 16), *_stage(16, 32), *_stage(32, 64))
         self.hidden = nn.Linear(64 * (image_size // 8) ** 2, 128)
         self.outputs = nn.Linear(128, 2)
         self.apply(glorot)
 
     def forward(self, images: Tensor) -> Tensor:
-        normal, anomalous = self.outputs(F.relu(self.hidden(self.convolutions(images).flatten(1)))).unbind(1)
-        return anomalous - normal
+        return self._logits(self.hidden(self.convolutions(images).flatten(1)))
 
-    def logit_map(self, images: Tensor) -> Tensor:
-        """Where the evidence comes from: (N, 1, H, W) float32, higher = more anomalous, in logits per pixel.
+    def logits_and_map(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits (N,), and where their evidence comes from: (N, 1, H, W) float32, in logits per pixel.
 
         With its hidden units switched on or off as they are for an image, the head is linear in the last feature map,
         so its logit is a sum over the places of that map and a constant (cf. the class activation maps of Zhou et al.
@@ -83,12 +84,16 @@ class DefectCNN(nn.Module):
         head give. A place of the feature map sees 22 x 22 pixels.
         """
         maps = self.convolutions(images)
-        active = self.hidden(maps.flatten(1)) > 0
-        switched = active * (self.outputs.weight[1] - self.outputs.weight[0])
+        hidden = self.hidden(maps.flatten(1))
+        switched = (hidden > 0) * (self.outputs.weight[1] - self.outputs.weight[0])
         weights = (switched @ self.hidden.weight).unflatten(1, maps.shape[1:])
         evidence = (weights * maps).sum(1, keepdim=True).float()
         # Bilinear interpolation by a whole factor gives each place the same total weight, also at the border.
-        return F.interpolate(evidence / 64, scale_factor=8, mode="bilinear", align_corners=False)
+        return self._logits(hidden), F.interpolate(evidence / 64, scale_factor=8, mode="bilinear", align_corners=False)
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        normal, anomalous = self.outputs(F.relu(hidden)).unbind(1)
+        return anomalous - normal
 
 
 def _stage(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
@@ -105,20 +110,18 @@ class AEWithFaceCNN(nn.Module):
 
     def __init__(self, *, autoencoder: nn.Module, in_channels: int, image_size: int, classes: Sequence[str]) -> None:
         super().__init__()
-        self.autoencoder, self.code = autoencoder, autoencoder.code
+        self.autoencoder, self.classes = autoencoder, tuple(classes)
+        self.in_channels, self.image_size = in_channels, image_size
         self.classifier = FaceCNN(in_channels=in_channels, image_size=image_size, classes=len(classes))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.autoencoder(images)
 
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """The same as calling the network."""
-        return self.autoencoder.reconstruct(images)
-
-    def logits(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, classes)."""
-        return self.classifier(images)
+    @property
+    def narrowest(self) -> int:
+        """That of the auto-encoder."""
+        return self.autoencoder.narrowest
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstructions and logits."""
-        return self(images), self.logits(images)
+        """Reconstructions (N, C, H, W) and logits (N, classes)."""
+        return self(images), self.classifier(images)

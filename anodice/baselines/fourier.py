@@ -30,7 +30,7 @@ class Fourier(Detector):
         self.register_buffer("photos", torch.zeros(len(classes), dtype=torch.int64))
         self.register_buffer("largest", torch.zeros(len(classes)))
 
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         sums = torch.zeros_like(self.spectra)
         self.photos.zero_()
         for batch in fitted:
@@ -41,6 +41,10 @@ class Fourier(Detector):
         for batch in fitted:
             distances, _ = self._nearest(_spectra(batch["image"]))
             self.largest.scatter_reduce_(0, batch["class"], distances, "amax")
+
+    @property
+    def is_fitted(self) -> bool:
+        return bool(self.photos.any())
 
     def assess(self, images: Tensor) -> Scored:
         spectra = _spectra(images)

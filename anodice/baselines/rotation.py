@@ -102,12 +102,6 @@ def turned(photos: NDArray[np.uint8], degrees: NDArray[np.float64]) -> NDArray[n
     return result
 
 
-def disk(size: int) -> NDArray[np.bool_]:
-    """(size, size), true on a die's flat face: within 60/128 of the side from the middle (OpenCV's filled circle)."""
-    y, x = np.ogrid[:size, :size]
-    return (x - size // 2) ** 2 + (y - size // 2) ** 2 <= round(size * 60 / 128) ** 2
-
-
 DARK = 75
 # A turned pixel, (total + UNIT / 2) / UNIT cut to a whole number, is dark where its weighted total is below this.
 _DARK_TOTAL = DARK * UNIT - UNIT // 2

@@ -47,19 +47,21 @@ class Template(Detector):
         *,
         comparison: str,
         classes: Sequence[str],
-        own_other: float | None,
-        class_quantile: float | None,
+        own_other: float | None = None,
+        class_quantile: float | None = None,
         image_size: int,
         in_channels: int,
     ) -> None:
         super().__init__(image_size=image_size, in_channels=in_channels)
         if comparison not in COMPARISONS:
             raise unknown("comparison", comparison, COMPARISONS)
-        self.comparison, self.classes = COMPARISONS[comparison](), tuple(classes)
+        self.comparison, self.classes = comparison, tuple(classes)
+        self.own_other, self.class_quantile = own_other, class_quantile
+        self.compare_by = COMPARISONS[comparison]()
         scaled = own_other is not None or class_quantile is not None
         if own_other is not None and class_quantile is not None:
             raise AnodiceError("expected one of model.own_other and model.class_quantile, got both; set one to null.")
-        if scaled and self.comparison.banded:
+        if scaled and self.compare_by.banded:
             raise AnodiceError(
                 f"expected no model.own_other nor model.class_quantile with {comparison}, which has a band of its own "
                 "for each class; set them to null."
@@ -74,20 +76,20 @@ class Template(Detector):
         self.register_buffer("low", torch.zeros(len(classes)))
         self.register_buffer("high", torch.zeros(len(classes)))
 
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         sums = torch.zeros_like(self.templates)
         self.photos.zero_()
         for batch in fitted:
             sums.index_add_(0, batch["class"], _grey(batch["image"]))
             self.photos.index_add_(0, batch["class"], torch.ones_like(batch["class"]))
         there = self.photos > 0
-        self.templates[there] = self.comparison.template(sums[there] / self.photos[there][:, None, None, None])
-        if self.comparison.banded:
+        self.templates[there] = self.compare_by.template(sums[there] / self.photos[there][:, None, None, None])
+        if self.compare_by.banded:
             self._fit_bands(fitted)
         if isinstance(self.scale, OwnOtherScale):
             self.scale.fit(*self._distances(fitted))
         if isinstance(self.scale, QuantileScale):
-            pairs = [self._compare(self.comparison.prepare(_grey(batch["image"]))) for batch in held_out]
+            pairs = [self._compare(self.compare_by.prepare(_grey(batch["image"]))) for batch in held_out]
             self.scale.fit(*(torch.cat(column) for column in zip(*pairs, strict=True)))
 
     def assess(self, images: Tensor) -> Scored:
@@ -96,24 +98,28 @@ class Template(Detector):
         parts = images.split(_TILE if images.device.type == "cpu" else len(images))
         maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []
         for part in parts:
-            prepared = self.comparison.prepare(_grey(part))
-            values, picked, maps[start : start + len(part)] = self.comparison.assess(prepared, self.templates[there])
+            prepared = self.compare_by.prepare(_grey(part))
+            values, picked, maps[start : start + len(part)] = self.compare_by.assess(prepared, self.templates[there])
             start += len(part)
             found.append((values, there[picked]))
         values, classes = (torch.cat(column) for column in zip(*found, strict=True))
-        if self.comparison.banded:
-            values = self.comparison.score(values, self.low[classes], self.high[classes])
+        if self.compare_by.banded:
+            values = self.compare_by.score(values, self.low[classes], self.high[classes])
         scores = values.double()
         return Scored(maps, scores if self.scale is None else self.scale(scores, classes), classes)
 
     def describe(self) -> str:
-        how = type(self.comparison).__name__
+        how = type(self.compare_by).__name__
         return f"Template: {len(self.classes)} classes compared by {how}; nothing is trained by gradients"
+
+    @property
+    def is_fitted(self) -> bool:
+        return bool(self.photos.any())
 
     def _compare(self, prepared: Tensor) -> tuple[Tensor, Tensor]:
         """The comparison with the templates that there are; classes count all of them."""
         there = self._there()
-        values, picked = self.comparison.compare(prepared, self.templates[there])
+        values, picked = self.compare_by.compare(prepared, self.templates[there])
         return values, there[picked]
 
     def _there(self) -> Tensor:
@@ -125,14 +131,14 @@ class Template(Detector):
 
     def _distances(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Distances (N, K) to all templates, and the true classes (N,)."""
-        prepared = ((self.comparison.prepare(_grey(batch["image"])), batch["class"]) for batch in batches)
-        found = [(self.comparison.distances(images, self.templates), classes) for images, classes in prepared]
+        prepared = ((self.compare_by.prepare(_grey(batch["image"])), batch["class"]) for batch in batches)
+        found = [(self.compare_by.distances(images, self.templates), classes) for images, classes in prepared]
         distances, classes = (torch.cat(column) for column in zip(*found, strict=True))
         return distances, classes
 
     def _fit_bands(self, batches: Iterable[Batch]) -> None:
         """The least and the largest value that the photos of each class have."""
-        found = [(self._compare(self.comparison.prepare(_grey(b["image"])))[0], b["class"]) for b in batches]
+        found = [(self._compare(self.compare_by.prepare(_grey(b["image"])))[0], b["class"]) for b in batches]
         values, classes = (torch.cat(column) for column in zip(*found, strict=True))
         for k in classes.unique():
             self.low[k], self.high[k] = values[classes == k].aminmax()

@@ -27,6 +27,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anodice.app.process import cores
 from anodice.data.records import Record, read_bytes
+from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,35 @@ class Orientation(Protocol):
     name: str
 
     def __call__(self, photos: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What every photo is brought to.
+
+    Attributes:
+        size: height and width, in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        orientation: turns grey photos upright; None for none.
+
+    Raises:
+        AnodiceError: another number of channels, no size, or an orientation for colour photos.
+    """
+
+    size: int
+    channels: int
+    orientation: Orientation | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or self.size < 1:
+            raise AnodiceError(f"expected data.image_size to be a whole number of at least 1, got {self.size!r}.")
+        if self.channels not in (1, 3):
+            raise AnodiceError(f"expected data.in_channels 1 (grey) or 3 (RGB), got {self.channels}.")
+        if self.orientation is not None and self.channels != 1:
+            raise AnodiceError(
+                f"expected data.in_channels=1 with an orientation, which turns grey photos, got {self.channels}; set "
+                f"data.orientation=null to keep the colour of photos as they lie."
+            )
 
 
 @dataclass(frozen=True)
@@ -62,24 +92,15 @@ class CachedImages:
     undecodable: dict[int, str]
 
 
-def cached_images(
-    root: Path,
-    records: Sequence[Record],
-    *,
-    cache_dir: Path,
-    image_size: int,
-    in_channels: int,
-    orientation: Orientation | None,
-) -> CachedImages:
+def cached_images(root: Path, records: Sequence[Record], form: ImageFormat, *, cache_dir: Path) -> CachedImages:
     """The decoded images of `records`, from the cache or, the first time, into it.
 
-    With an `orientation` (for one channel only) the pixels are those of the turned photos; the hashes stay those of the
-    files.
+    With an orientation the pixels are those of the turned photos; the hashes stay those of the files.
 
     A damaged cache is rebuilt with a warning. Safe when several processes start together: each builds in a folder of
     its own, and the first to finish is kept.
     """
-    folder = cache_dir / "images" / _key(records, image_size, in_channels, orientation)
+    folder = cache_dir / "images" / _key(records, form)
     if folder.exists():
         try:
             return _load(folder, len(records), check=True)
@@ -89,7 +110,7 @@ def cached_images(
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
-        _build(building, root, records, image_size, in_channels, orientation)
+        _build(building, root, records, form)
         try:
             building.rename(folder)
         except OSError:
@@ -141,23 +162,17 @@ def _to_eight_bit(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
-def _key(records: Sequence[Record], image_size: int, in_channels: int, orientation: Orientation | None) -> str:
-    turned = "" if orientation is None else f" {orientation.name}"
-    state = hashlib.blake2b(f"{_VERSION} {image_size} {in_channels}{turned}\n".encode(), digest_size=16)
+def _key(records: Sequence[Record], form: ImageFormat) -> str:
+    turned = "" if form.orientation is None else f" {form.orientation.name}"
+    state = hashlib.blake2b(f"{_VERSION} {form.size} {form.channels}{turned}\n".encode(), digest_size=16)
     for record in records:
         state.update(f"{record.path}\0{record.file_hash}\n".encode())
     return state.hexdigest()
 
 
-def _build(
-    folder: Path,
-    root: Path,
-    records: Sequence[Record],
-    image_size: int,
-    in_channels: int,
-    orientation: Orientation | None,
-) -> None:
-    shape = (image_size, image_size, in_channels)
+def _build(folder: Path, root: Path, records: Sequence[Record], form: ImageFormat) -> None:
+    shape = (form.size, form.size, form.channels)
+    orientation = form.orientation
     found: list[_Found] = []
     crc = 0
     if orientation is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from anodice.data.cache import Orientation
+from anodice.app.recipe import make, recipe
+from anodice.data.cache import ImageFormat, Orientation
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Layout
 from anodice.data.splitting.strategies import Published, Splitting
@@ -22,7 +24,20 @@ from anodice.errors import AnodiceError
 
 Batch = dict[str, Tensor]
 """`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `class` (B,) int64 into the classes of the data, -1 for
-anomalies and classes without training photos, `face` (B,) int64, -1 if unknown, `index` (B,) int64."""
+anomalies and classes without training photos, `face` (B,) int64, -1 if unknown, `leaked` (B,) bool, true for a test
+photo whose pixels also occur in the training folder, `index` (B,) int64."""
+
+
+class Batches:
+    """The batches of a loader, transformed for evaluation, on a device; can be gone through more than once."""
+
+    def __init__(self, loader: Iterable[Batch], transform: nn.Module, device: torch.device | str) -> None:
+        self.loader, self.transform, self.device = loader, transform, device
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.loader:
+            moved = {name: value.to(self.device) for name, value in batch.items()}
+            yield {**moved, "image": self.transform(moved["image"])}
 
 
 class DiceDataModule(pl.LightningDataModule):
@@ -31,20 +46,18 @@ class DiceDataModule(pl.LightningDataModule):
     Args:
         root: the folder.
         layout: from the folder to what is in it; see `anodice.data.layouts`.
-        orientation: turns the grey photos of a layout that are not upright, once, before they are kept; None for none.
+        split: divides the photos into fit, validation and test; see `anodice.data.splitting.strategies`. None for
+            `Published()`.
         image_size: height and width that each image is resized to, in pixels.
         in_channels: 1 (grey) or 3 (RGB).
-        batch_size: images per batch, in training and in evaluation.
-        steps_per_epoch: training batches per epoch, whatever the number of images; None for one pass over them.
-        validation_fraction: share of the distinct normal training photos of each class that is held out.
-        test_fraction: share of those without a published split that is tested.
+        orientation: turns the grey photos of a layout that are not upright, once, before they are kept; None for none.
         border_radius: share of half the image within which the object lies, for scores that leave out what surrounds
             it; None for the whole image.
-        seed: seeds the split and the order of the training batches.
-        fit_per_class: at most so many normal photos of each class to learn from; None for all.
-        cache_dir: where the decoded images are kept.
+        batch_size: images per batch, in training and in evaluation.
+        steps_per_epoch: training batches per epoch, whatever the number of images; None for one pass over them.
         augmentation: applied to training batches only; None for none.
-        split: divides the photos into fit, validation and test; see `anodice.data.splitting.strategies`. None for `Published`.
+        seed: seeds the order of the training batches.
+        cache_dir: where the decoded images are kept.
 
     Raises:
         AnodiceError: a layout or split that is no function, a value out of range, or an orientation for colour photos.
@@ -52,22 +65,19 @@ class DiceDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        *,
         root: str,
         layout: Callable[[Path], Layout],
-        orientation: Orientation | None,
-        image_size: int,
-        in_channels: int,
-        batch_size: int,
-        steps_per_epoch: int | None,
-        validation_fraction: float,
-        test_fraction: float,
-        border_radius: float | None,
-        seed: int,
-        cache_dir: str,
-        augmentation: nn.Module | None,
-        fit_per_class: int | None = None,
-        split: Splitting | None = None,  # configs of runs from before there was a choice have none
+        *,
+        split: Splitting | None = None,
+        image_size: int = 128,
+        in_channels: int = 1,
+        orientation: Orientation | None = None,
+        border_radius: float | None = None,
+        batch_size: int = 32,
+        steps_per_epoch: int | None = None,
+        augmentation: nn.Module | None = None,
+        seed: int = 0,
+        cache_dir: str = "cache",
     ) -> None:
         super().__init__()
         if not callable(layout):
@@ -75,77 +85,55 @@ class DiceDataModule(pl.LightningDataModule):
                 f"expected data.layout to be a function of anodice.data.layouts, got {layout!r}; choose it with data=, "
                 f"such as data=dice11."
             )
-        if split is not None and not callable(split):
+        if split is not None and not isinstance(split, Splitting):
             raise AnodiceError(
-                f"expected data.split to be a splitting of anodice.data.splitting.strategies, got {split!r}; choose it with split=, "
-                f"such as split=clean."
-            )
-        if in_channels not in (1, 3):
-            raise AnodiceError(f"expected data.in_channels 1 (grey) or 3 (RGB), got {in_channels}.")
-        if orientation is not None and in_channels != 1:
-            raise AnodiceError(
-                f"expected data.in_channels=1 with an orientation, which turns grey photos, got {in_channels}; set "
-                f"data.orientation=null to keep the colour of photos as they lie."
+                f"expected data.split to be one of anodice.data.splitting.strategies, got {split!r}; choose it with "
+                f"split=, such as split=clean."
             )
         if border_radius is not None and not border_radius > 0:
             raise AnodiceError(
                 f"expected data.border_radius above 0 (1 reaches the middle of each edge), got {border_radius!r}; null "
                 f"is for the whole image."
             )
-        sizes = {"image_size": image_size, "batch_size": batch_size}
-        sizes |= {"steps_per_epoch": steps_per_epoch, "fit_per_class": fit_per_class}
-        for name, value in sizes.items():
-            if value is None and name in ("steps_per_epoch", "fit_per_class"):
+        for name, value in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
+            if value is None and name == "steps_per_epoch":
                 continue
             if not isinstance(value, int) or value < 1:
                 raise AnodiceError(f"expected data.{name} to be a whole number of at least 1, got {value!r}.")
-        self.root, self.layout, self.orientation = root, layout, orientation
-        self.image_size, self.in_channels = image_size, in_channels
-        self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
-        self.validation_fraction, self.test_fraction = validation_fraction, test_fraction
-        self.border_radius, self.seed, self.fit_per_class = border_radius, seed, fit_per_class
-        self.cache_dir = Path(cache_dir)
-        self.splitting = Published() if split is None else split
-        self.transform, self.augmentation = EvaluationTransform(), augmentation
-        self._photos: Photos | None = None
+        self.format = ImageFormat(image_size, in_channels, orientation)
+        self.root, self.layout, self.split = root, layout, Published() if split is None else split
+        self.image_size, self.in_channels, self.orientation = image_size, in_channels, orientation
+        self.border_radius, self.batch_size, self.steps_per_epoch = border_radius, batch_size, steps_per_epoch
+        self.augmentation, self.seed, self.cache_dir = augmentation, seed, Path(cache_dir)
+        self.transform = EvaluationTransform()
 
-    @property
+    @cached_property
     def photos(self) -> Photos:
         """The photos, read at the first use."""
-        if self._photos is None:
-            self._photos = read_photos(
-                self.root,
-                self.layout,
-                cache_dir=self.cache_dir,
-                image_size=self.image_size,
-                in_channels=self.in_channels,
-                orientation=self.orientation,
-                splitting=self.splitting,
-                validation_fraction=self.validation_fraction,
-                test_fraction=self.test_fraction,
-                seed=self.seed,
-                fit_per_class=self.fit_per_class,
-            )
-        return self._photos
+        return read_photos(self.root, self.layout, self.format, self.split, cache_dir=self.cache_dir)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The normal classes that there are photos to learn from, in order; no photo is read for them."""
         return self.layout(Path(self.root).expanduser()).classes
 
-    @cached_property
-    def _targets(self) -> dict[str, NDArray]:
-        """The `label`, `class` and `face` of every record, as in `Batch`; made once for all loaders."""
-        number = {name: k for k, name in enumerate(self.photos.classes)}
+    def fit_batches(self, device: torch.device | str = "cpu") -> Batches:
+        """Every fit photo once, in order and as it is: for what is fitted in one pass."""
+        return self.evaluation_batches(self.photos.split.fit, device)
+
+    def held_out_batches(self, device: torch.device | str = "cpu") -> Batches:
+        """The normal photos of validation."""
         records = self.photos.records
-        return {
-            "label": np.array([r.anomalous for r in records], dtype=bool),
-            "class": np.array([-1 if r.anomalous else number.get(r.class_name, -1) for r in records], dtype=np.int64),
-            "face": np.array([-1 if r.face is None else r.face for r in records], dtype=np.int64),
-        }
+        return self.evaluation_batches([i for i in self.photos.split.validation if not records[i].anomalous], device)
+
+    def evaluation_batches(self, indices: Sequence[int], device: torch.device | str = "cpu") -> Batches:
+        """The records with these indices, in this order."""
+        return Batches(self._in_order(indices), self.transform, device)
+
+    # What Lightning calls.
 
     def setup(self, stage: str) -> None:
-        del stage  # one reading serves every stage
+        """Read the photos; one reading serves every stage."""
         _ = self.photos
         if self.augmentation is not None and self.trainer is not None:
             self.augmentation.to(self.trainer.strategy.root_device)  # Lightning moves the batches, but not this
@@ -154,29 +142,16 @@ class DiceDataModule(pl.LightningDataModule):
         order = _EpochOrder(len(self.photos.split.fit), self.batch_size, steps=self.steps_per_epoch, seed=self.seed)
         return self._loader(self.photos.split.fit, order)
 
-    def fit_loader(self) -> DataLoader:
-        """Every fit photo once, in order, like `evaluation_loader`: for what is fitted in one pass."""
-        return self.evaluation_loader(self.photos.split.fit)
-
     def val_dataloader(self) -> DataLoader:
-        return self.evaluation_loader(self.photos.split.validation)
+        return self._in_order(self.photos.split.validation)
 
-    def calibration_dataloader(self) -> DataLoader:
-        """The held-out normals."""
-        records = self.photos.records
-        return self.evaluation_loader([i for i in self.photos.split.validation if not records[i].anomalous])
+    def test_dataloader(self) -> DataLoader:
+        """All test photos; `leaked` tells those that the clean test leaves out."""
+        return self._in_order(self.photos.split.test)
 
-    def evaluation_loader(self, indices: tuple[int, ...] | list[int]) -> DataLoader:
-        """Batches of the records with these indices, in this order."""
-        chunks = [
-            list(range(k, min(k + self.batch_size, len(indices)))) for k in range(0, len(indices), self.batch_size)
-        ]
-        return self._loader(indices, chunks)
-
-    def _loader(self, indices: tuple[int, ...] | list[int], batches: Sampler | list[list[int]]) -> DataLoader:
-        dataset = _PhotoDataset(self.photos, self._targets, indices)
-        # The sampler yields whole batches, which the dataset gathers in one indexing: no collation, no workers needed.
-        return DataLoader(dataset, sampler=batches, batch_size=None)
+    def predict_dataloader(self) -> DataLoader:
+        """The test photos."""
+        return self.test_dataloader()
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         del dataloader_idx
@@ -185,11 +160,59 @@ class DiceDataModule(pl.LightningDataModule):
             return {**batch, **self.augmentation.augment(images)}
         return {**batch, "image": images}
 
+    @property
+    def hparams(self) -> Any:
+        """How the data module was made, in plain values: what Lightning puts into its checkpoints."""
+        return recipe(self)
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, checkpoint_path: Any, map_location: Any = "cpu", hparams_file: Any = None, **settings: Any
+    ) -> Any:
+        """The data module that a checkpoint was trained with.
+
+        Args:
+            settings: in place of those of the checkpoint, such as `root` where the photos have moved.
+
+        Raises:
+            AnodiceError: the checkpoint does not tell how it was made.
+        """
+        state = torch.load(checkpoint_path, map_location=map_location, weights_only=True)
+        told = state.get(cls.CHECKPOINT_HYPER_PARAMS_KEY)
+        if hparams_file is not None or not isinstance(told, dict) or "_target_" not in told:
+            raise AnodiceError(f"expected a checkpoint that tells its data module, got {checkpoint_path}.")
+        return cls(
+            **make({name: value for name, value in told.items() if name not in (*settings, "_target_")}), **settings
+        )
+
+    @cached_property
+    def _targets(self) -> dict[str, NDArray]:
+        """The `label`, `class`, `face` and `leaked` of every record, as in `Batch`; made once for all loaders."""
+        number = {name: k for k, name in enumerate(self.photos.classes)}
+        records, leaked = self.photos.records, self.photos.split.leaked
+        return {
+            "label": np.array([r.anomalous for r in records], dtype=bool),
+            "class": np.array([-1 if r.anomalous else number.get(r.class_name, -1) for r in records], dtype=np.int64),
+            "face": np.array([-1 if r.face is None else r.face for r in records], dtype=np.int64),
+            "leaked": np.array([i in leaked for i in range(len(records))], dtype=bool),
+        }
+
+    def _in_order(self, indices: Sequence[int]) -> DataLoader:
+        size = self.batch_size
+        return self._loader(
+            indices, [list(range(k, min(k + size, len(indices)))) for k in range(0, len(indices), size)]
+        )
+
+    def _loader(self, indices: Sequence[int], batches: Sampler | list[list[int]]) -> DataLoader:
+        dataset = _PhotoDataset(self.photos, self._targets, indices)
+        # The sampler yields whole batches, which the dataset gathers in one indexing: no collation, no workers needed.
+        return DataLoader(dataset, sampler=batches, batch_size=None)
+
 
 class _PhotoDataset(Dataset):
     """Batches of raw photos by position: `image` is (B, H, W, C) uint8 here, transformed on the device later."""
 
-    def __init__(self, photos: Photos, targets: dict[str, NDArray], indices: tuple[int, ...] | list[int]) -> None:
+    def __init__(self, photos: Photos, targets: dict[str, NDArray], indices: Sequence[int]) -> None:
         self.pixels = photos.pixels
         self.indices = np.asarray(indices, dtype=np.int64)
         self.rows = photos.rows[self.indices]

@@ -1,10 +1,10 @@
-"""Reading a folder of photos: walk, cache, audit and split in one go, and what to tell people of it."""
+"""Reading a folder of photos: walk, cache, audit and split in one go."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,18 +14,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from anodice.data.cache import CachedImages, Orientation, cached_images
-from anodice.data.layouts import in_order
+from anodice.data.cache import CachedImages, ImageFormat, cached_images
 from anodice.data.records import Folder, Layout, Record, Walk, walk
 from anodice.data.splitting.audit import Audit, audit
 from anodice.data.splitting.near_duplicates import Pair, group_ids, known_pairs, near_duplicate_pairs
-from anodice.data.splitting.split import Split, with_fewer_to_fit
+from anodice.data.splitting.split import Split
 from anodice.data.splitting.strategies import Splitting
 from anodice.errors import AnodiceError
+from anodice.functional.registration import SIDE
 
 log = logging.getLogger(__name__)
-
-_MOST_COLUMNS = 15
 
 
 @dataclass(frozen=True)
@@ -78,59 +76,35 @@ class Photos:
 
 
 def read_photos(
-    root: str | Path,
-    layout: Callable[[Path], Layout],
-    *,
-    cache_dir: Path,
-    image_size: int,
-    in_channels: int,
-    orientation: Orientation | None,
-    splitting: Splitting,
-    validation_fraction: float,
-    test_fraction: float,
-    seed: int,
-    fit_per_class: int | None = None,
+    root: str | Path, layout: Callable[[Path], Layout], form: ImageFormat, splitting: Splitting, *, cache_dir: Path
 ) -> Photos:
     """Read the folder; what a person may not expect of it is logged as a warning.
 
     Args:
-        orientation: turns the photos, unless those of the layout are upright.
+        form: what the photos are brought to; those of an upright layout are not turned.
         splitting: see `anodice.data.splitting.strategies`.
-        fit_per_class: at most so many normal photos of each class to fit; None for all.
+        cache_dir: where what is computed from the photos is kept.
 
     Raises:
         AnodiceError: the folder is not laid out so, or cannot be split (see `walk` and `splitting`).
     """
     root = Path(root).expanduser().absolute()
     walked = walk(root, layout(root))
-    turned = orientation is not None and not walked.layout.upright
+    turned = form.orientation is not None and not walked.layout.upright
     cached = cached_images(
-        root,
-        walked.records,
-        cache_dir=cache_dir,
-        image_size=image_size,
-        in_channels=in_channels,
-        orientation=orientation if turned else None,
+        root, walked.records, form if turned else replace(form, orientation=None), cache_dir=cache_dir
     )
     rows = np.array([i for i in range(len(walked.records)) if i not in cached.undecodable])
     records = tuple(walked.records[i].with_content(cached.contents[i]) for i in rows)
     if turned:  # the masks lie as the photos did before
         records = tuple(replace(record, mask=None) for record in records)
     skipped = walked.skipped + tuple((walked.records[i].path, why) for i, why in cached.undecodable.items())
-    split = splitting(
-        records,
-        groups=lambda: group_ids(records, near_duplicate_pairs(root, records, cache_dir=cache_dir)),
-        validation_fraction=validation_fraction,
-        test_fraction=test_fraction,
-        seed=seed,
-    )
-    if fit_per_class is not None:
-        split = with_fewer_to_fit(split, records, per_class=fit_per_class, seed=seed)
-    if orientation is not None and not turned:
+    split = splitting(records, groups=lambda: group_ids(records, _pairs(walked, records, rows, cache_dir)))
+    if form.orientation is not None and not turned:
         log.info("the photos of this layout are upright: data.orientation has nothing to do")
-    if orientation is None and not walked.layout.upright:
+    if form.orientation is None and not walked.layout.upright:
         log.warning("the photos of this layout are not upright, and data.orientation is null: they are not turned.")
-    for line in _remarks(walked, cached, image_size, in_channels):
+    for line in _remarks(walked, cached, form):
         log.warning(line)
     found = audit(records, known_pairs(records, cache_dir=cache_dir))
     return Photos(walked, records, skipped, cached.pixels, rows, found, split, cache_dir)
@@ -138,7 +112,7 @@ def read_photos(
 
 def near_duplicates(photos: Photos) -> tuple[Pair, ...]:
     """The pairs of copies, near copies and frames of one burst; looked for once, then read from the cache."""
-    return near_duplicate_pairs(photos.walked.root, photos.records, cache_dir=photos.cache_dir)
+    return _pairs(photos.walked, photos.records, photos.rows, photos.cache_dir)
 
 
 def groups(photos: Photos) -> NDArray[np.int64]:
@@ -149,40 +123,16 @@ def groups(photos: Photos) -> NDArray[np.int64]:
     return group_ids(photos.records, near_duplicates(photos))
 
 
-def describe(photos: Photos) -> str:
-    """What was found, for the start of a run: a table split x class x count, the skipped files, the audit.
+def _pairs(walked: Walk, records: Sequence[Record], rows: NDArray[np.intp], cache_dir: Path) -> tuple[Pair, ...]:
+    def pictures() -> NDArray[np.uint8]:
+        return cached_images(walked.root, walked.records, ImageFormat(SIDE, 1), cache_dir=cache_dir).pixels[
+            rows, ..., 0
+        ]
 
-    With many classes the table counts normal and anomalous photos only.
-    """
-    folders = photos.walked.layout.folders
-    columns = [(name, anomalous) for anomalous in (False, True) for name in _names(folders, anomalous)]
-    column_of = {column: column for column in columns}
-    if len(columns) > _MOST_COLUMNS:
-        column_of = {column: ("anomalous" if column[1] else "normal", column[1]) for column in columns}
-        columns = list(dict.fromkeys(column_of.values()))
-    rows = [["", *(name for name, _ in columns), "total"]]
-    for name in ("fit", "validation", "test"):
-        part = [photos.records[i] for i in getattr(photos.split, name)]
-        counts = Counter(column_of[r.class_name, r.anomalous] for r in part)
-        rows.append([name, *(str(counts[c]) for c in columns), str(len(part))])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [f"photos under {photos.walked.root}"]
-    lines += ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    by_reason = Counter(reason for _, reason in photos.skipped)
-    for reason, count in by_reason.most_common():
-        example = next(path for path, why in photos.skipped if why == reason)
-        lines.append(f"  skipped: {count} x {reason}, such as {example}")
-    if not photos.skipped:
-        lines.append("  skipped: no file")
-    return "\n".join([*lines, photos.audit.sentence()])
+    return near_duplicate_pairs(records, pictures, cache_dir=cache_dir)
 
 
-def _names(folders: tuple[Folder, ...], anomalous: bool) -> tuple[str, ...]:
-    """The classes of the normal folders, or the kinds of the anomalous ones."""
-    return in_order(f.class_name for f in folders if f.anomalous == anomalous)
-
-
-def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: int) -> Iterator[str]:
+def _remarks(walked: Walk, cached: CachedImages, form: ImageFormat) -> Iterator[str]:
     """Sentences on what a person may not expect of their photos."""
     for folder in walked.unread:
         yield f"{folder} is not read: the layout is {walked.layout.tree}."
@@ -194,15 +144,15 @@ def _remarks(walked: Walk, cached: CachedImages, image_size: int, in_channels: i
     common, count = sizes.most_common(1)[0]
     odd = [i for i in decoded if cached.sizes[i] != common]
     if odd and count <= len(decoded) / 2:
-        yield f"the photos have {len(sizes)} sizes; every photo is resized to {image_size}x{image_size}."
+        yield f"the photos have {len(sizes)} sizes; every photo is resized to {form.size}x{form.size}."
     elif odd:
         width, height = cached.sizes[odd[0]]
         yield (
             f"{_photos(len(odd))} not {common[0]}x{common[1]} as most are, such as "
-            f"{walked.records[odd[0]].path} ({width}x{height}); every photo is resized to {image_size}x{image_size}."
+            f"{walked.records[odd[0]].path} ({width}x{height}); every photo is resized to {form.size}x{form.size}."
         )
     coloured = [i for i in decoded if cached.colour[i]]
-    if coloured and in_channels == 1:
+    if coloured and form.channels == 1:
         yield (
             f"{_photos(len(coloured))} in colour, such as {walked.records[coloured[0]].path}; turned to "
             f"grey (data.in_channels=3 keeps the colour)."

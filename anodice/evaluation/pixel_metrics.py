@@ -6,17 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from anodice.data.datamodule import DiceDataModule
-from anodice.evaluation.inference import Batches
+from anodice.data.photos import Photos
+from anodice.evaluation.inference import ScoredPhotos
 from anodice.metrics.pixel import PixelCounts
-from anodice.models.detector import Detector
 
 PIXEL_FIGURES = ("auroc", "aupro", "f1_max", "threshold", "fitted_on", "f1_max_oracle", "oracle_threshold", "regions")
 
+_CHUNK = 64
+"""Maps of normal images that are counted at a time."""
+_NO_MASK = "no anomalous test image has a mask of its defects"
 
-def pixel_figures(detector: Detector, data: DiceDataModule) -> dict[str, dict[str, Any]]:
+
+def pixel_figures(scored: ScoredPhotos, photos: Photos) -> dict[str, dict[str, Any]]:
     """How well the maps point at the marked pixels of the test images: `pixels` of each test part of `metrics.json`.
 
     All pixels of normal images are defect-free; anomalous images without a mask are left out, and counted. `f1_max` is
@@ -26,21 +29,21 @@ def pixel_figures(detector: Detector, data: DiceDataModule) -> dict[str, dict[st
     Returns:
         `published` and `clean`, each with `PIXEL_FIGURES`, `images_with_masks`, `images_without_masks` and `normals`.
     """
-    split = data.photos.split
-    if not _marked(data, split.test):
-        missing = {"reason": "no anomalous test image has a mask of its defects"}
-        return {part: _pixels_of(data, indices) | missing for part, indices in _parts(data).items()}
-    fitted = _pixel_counts(detector, data, split.validation, threshold=None)
+    split = photos.split
+    parts = {"published": list(split.test), "clean": [i for i in split.test if i not in split.leaked]}
+    if not _marked(photos, split.test):
+        return {part: _unknown(photos, indices) | {"reason": _NO_MASK} for part, indices in parts.items()}
+    fitted = _count(scored, photos, split.validation, threshold=None)
     threshold = None if fitted is None else fitted.best_f1()[0]
     found: dict[str, dict[str, Any]] = {}
-    for part, indices in _parts(data).items():
+    for part, indices in parts.items():
         if part == "clean" and not split.leaked:
             found[part] = found["published"]
             continue
-        found[part] = _pixels_of(data, indices)
-        counts = _pixel_counts(detector, data, indices, threshold=threshold)
+        found[part] = _unknown(photos, indices)
+        counts = _count(scored, photos, indices, threshold=threshold)
         if counts is None:
-            found[part]["reason"] = "no anomalous test image has a mask of its defects"
+            found[part]["reason"] = _NO_MASK
             continue
         oracle_threshold, oracle = counts.best_f1()
         found[part] |= {"auroc": counts.auroc, "aupro": counts.aupro(), "regions": counts.regions}
@@ -48,49 +51,40 @@ def pixel_figures(detector: Detector, data: DiceDataModule) -> dict[str, dict[st
         if threshold is None:
             found[part]["reason"] = "no validation image has a mask to fit a threshold for pixels to"
             continue
-        known = _pixels_of(data, split.validation)
+        known = _unknown(photos, split.validation)
         words = f"validation: {known['normals']} normal, {known['images_with_masks']} with masks"
         found[part] |= {"f1_max": counts.f1, "threshold": threshold, "fitted_on": words}
     return found
 
 
-def _parts(data: DiceDataModule) -> dict[str, list[int]]:
-    split = data.photos.split
-    return {"published": list(split.test), "clean": [i for i in split.test if i not in split.leaked]}
+def _marked(photos: Photos, indices: Sequence[int]) -> list[int]:
+    return [i for i in indices if photos.records[i].anomalous and photos.records[i].mask is not None]
 
 
-def _marked(data: DiceDataModule, indices: Sequence[int]) -> list[int]:
-    return [i for i in indices if data.photos.records[i].anomalous and data.photos.records[i].mask is not None]
+def _normals(photos: Photos, indices: Sequence[int]) -> list[int]:
+    return [i for i in indices if not photos.records[i].anomalous]
 
 
-def _normals(data: DiceDataModule, indices: Sequence[int]) -> list[int]:
-    return [i for i in indices if not data.photos.records[i].anomalous]
-
-
-def _pixels_of(data: DiceDataModule, indices: Sequence[int]) -> dict[str, Any]:
+def _unknown(photos: Photos, indices: Sequence[int]) -> dict[str, Any]:
     """The figures yet unknown, and the counts of the images."""
-    marked, normals = len(_marked(data, indices)), len(_normals(data, indices))
+    marked, normals = len(_marked(photos, indices)), len(_normals(photos, indices))
     counts = {"images_with_masks": marked, "images_without_masks": len(indices) - marked - normals, "normals": normals}
     return {**dict.fromkeys(PIXEL_FIGURES), **counts}
 
 
-def _pixel_counts(
-    detector: Detector, data: DiceDataModule, indices: Sequence[int], *, threshold: float | None
+def _count(
+    scored: ScoredPhotos, photos: Photos, indices: Sequence[int], *, threshold: float | None
 ) -> PixelCounts | None:
-    """The counts over these images, None where none has a marked pixel; the maps of normals go by in batches."""
-    masks = {i: data.photos.mask(i) for i in _marked(data, indices)}
+    """The counts over these images, None where none has a marked pixel."""
+    masks = {i: mask for i in _marked(photos, indices) if (mask := photos.mask(i)) is not None}
     if not any(mask.any() for mask in masks.values()):
         return None
-    maps = np.concatenate(list(_maps(detector, data, list(masks))))
-    counts = PixelCounts(maps, np.stack(list(masks.values())), threshold=threshold)
-    for normal in _maps(detector, data, _normals(data, indices)):
-        counts.add(normal)
+    counts = PixelCounts(scored.maps_of(list(masks)), np.stack(list(masks.values())), threshold=threshold)
+    for maps in _chunks(scored, _normals(photos, indices)):
+        counts.add(maps)
     return counts
 
 
-@torch.inference_mode()
-def _maps(detector: Detector, data: DiceDataModule, indices: Sequence[int]) -> Iterator[np.ndarray]:
-    """Batches (B, H, W) of anomaly maps."""
-    detector.eval()
-    for batch in Batches(data, data.evaluation_loader(list(indices)), detector.device):
-        yield detector(batch["image"]).maps[:, 0].float().cpu().numpy()
+def _chunks(scored: ScoredPhotos, indices: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(indices), _CHUNK):
+        yield scored.maps_of(indices[start : start + _CHUNK])

@@ -1,99 +1,25 @@
-"""From scores to thresholds to figures: pure functions of a score table, shared by train.py and evaluate.py."""
+"""The figures of `metrics.json`: pure functions of a score table and its thresholds."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from anodice.errors import AnodiceError
 from anodice.evaluation.score_table import ScoreTable
 from anodice.metrics.bootstrap import Interval, bootstrap, rate_interval
 from anodice.metrics.sweep import Confusion, sweep
-from anodice.thresholds.normals import NormalsOnly
-from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
+from anodice.thresholds.rules import Oracle
+from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.threshold import Threshold
-
-log = logging.getLogger(__name__)
 
 FEW_ANOMALIES = 30
 """Below so many, a report warns that the figures are rough."""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """The thresholds of a run.
-
-    Attributes:
-        chosen: that of the rule which the user picked; it gives the verdicts.
-        by_rule: rule name -> threshold, the chosen one among them.
-        refused: rule name -> why it could not be fitted.
-    """
-
-    chosen: Threshold
-    by_rule: dict[str, Threshold]
-    refused: dict[str, str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `threshold.json`: rule name -> its threshold, or the reason why there is none."""
-        chosen = self.chosen.rule
-        fitted = {
-            name: {**t.as_dict(), "chosen": name == chosen, "sentence": t.sentence()}
-            for name, t in self.by_rule.items()
-        }
-        return fitted | {name: {"value": None, "rule": name, "reason": why} for name, why in self.refused.items()}
-
-    @classmethod
-    def from_dict(cls, found: Mapping[str, Mapping[str, Any]]) -> Fitted:
-        """The inverse of `as_dict`."""
-        refused = {name: entry["reason"] for name, entry in found.items() if entry["value"] is None}
-        fitted = {name: entry for name, entry in found.items() if name not in refused}
-        told = ("chosen", "sentence")
-        by_rule = {
-            name: Threshold.from_dict({key: value for key, value in entry.items() if key not in told})
-            for name, entry in fitted.items()
-        }
-        chosen = next(name for name, entry in fitted.items() if entry["chosen"])
-        return cls(by_rule[chosen], by_rule, refused)
-
-
-def fit_thresholds(table: ScoreTable, rule: Rule, split_digest: str) -> Fitted:
-    """Fit the chosen rule, and those that every table shows, on the validation images.
-
-    An oracle is fitted on all test images instead.
-
-    Raises:
-        AnodiceError: the chosen rule cannot be fitted; the other rules may fail, with their reason kept.
-    """
-    validation = table.validation
-    provenance = {"classes": validation.predicted, "fitted_on": "validation", "split_digest": split_digest}
-    if isinstance(rule, Oracle):
-        test = table.published
-        chosen = rule.fit(test.score, test.label, fitted_on="test", split_digest=split_digest)
-    else:
-        chosen = rule.fit(validation.score, validation.label, **provenance)
-    by_rule, refused = {}, {}
-    for shown in (F1Max(), NormalsOnly(), FlagEverything()):
-        if shown.name == rule.name:
-            by_rule[shown.name] = chosen
-            continue
-        try:
-            by_rule[shown.name] = shown.fit(validation.score, validation.label, **provenance)
-        except AnodiceError as error:
-            refused[shown.name] = str(error)
-    by_rule.setdefault(rule.name, chosen)
-    fitted = Fitted(chosen, by_rule, refused)
-    for warning in _of_thresholds(fitted):
-        log.warning(warning)
-    return fitted
-
-
-def evaluate(
-    table: ScoreTable, fitted: Fitted, *, seed: int, pixels: Mapping[str, dict[str, Any]] | None = None
+def run_metrics(
+    table: ScoreTable, fitted: FittedThresholds, *, seed: int, pixels: Mapping[str, dict[str, Any]] | None = None
 ) -> dict[str, Any]:
     """The figures of `metrics.json` that come from scores.
 
@@ -106,7 +32,7 @@ def evaluate(
         parts[name]["pixels"] = found
     return {
         "threshold": fitted.chosen.rule,
-        "warnings": [*_of_images(table), *_of_thresholds(fitted)],
+        "warnings": [*_of_images(table), *fitted.warnings()],
         "leaked": int(table.published.leaked.sum()),
         "test": parts,
         "validation": _ranking(table.validation),
@@ -141,31 +67,6 @@ def _of_images(table: ScoreTable) -> list[str]:
     return found
 
 
-def _of_thresholds(fitted: Fitted) -> list[str]:
-    """What a reader must know of the thresholds, the chosen one first."""
-    found = []
-    if fitted.chosen.rule == Oracle.name:
-        found.append(
-            "ORACLE: the run's threshold was fitted on the test images themselves. Its verdicts are an upper bound in "
-            "hindsight, never a result; evaluate again with threshold=f1_max for one."
-        )
-    for name, threshold in fitted.by_rule.items():
-        detail = threshold.detail or {}
-        if detail.get("tail_fits") is False:
-            found.append(
-                f"{name}: the tail fitted to the highest normal validation scores does not fit them (p-value "
-                f"{detail['p_value']:.3f}), so the false-alarm rate of {detail['false_alarm_rate']:g} that it aims at "
-                "cannot be relied on; use threshold=normal_quantile, which assumes no tail, or look for a few odd "
-                "photos among the normal ones of validation."
-            )
-        if detail.get("reachable") is False:
-            found.append(
-                f"{name}: no threshold reaches a precision of {detail['target']:g} on validation; the run uses the one "
-                f"with the highest, {detail['precision']:.3f}."
-            )
-    return found
-
-
 def _ranking(part: ScoreTable) -> dict[str, Any]:
     """Counts, and the figures that need no threshold."""
     normals, anomalies = int((~part.label).sum()), int(part.label.sum())
@@ -183,7 +84,7 @@ def _ranking(part: ScoreTable) -> dict[str, Any]:
     return found | dict(zip(_RANKING, figures, strict=True))
 
 
-def _part(part: ScoreTable, fitted: Fitted, seed: int) -> dict[str, Any]:
+def _part(part: ScoreTable, fitted: FittedThresholds, seed: int) -> dict[str, Any]:
     found = {**_ranking(part), **_accuracies(part)}
     thresholds: dict[str, Threshold | str] = {**fitted.by_rule, **fitted.refused}
     if fitted.chosen.rule != Oracle.name:

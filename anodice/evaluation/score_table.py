@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from anodice.data.records import Record
 from anodice.data.splitting.split import Split
@@ -72,23 +73,24 @@ class ScoreTable:
         return self.where((self.split == "test") & ~self.leaked)
 
 
-Scorer = Callable[[Sequence[int]], tuple[np.ndarray, np.ndarray]]
-"""Indices of records (N,) -> scores (N,) float64, and the names (N,) of the classes they are taken for, or empty."""
-
-
 def score_table(
-    records: Sequence[Record], split: Split, score: Scorer, *, groups: Sequence[object] | None = None
+    records: Sequence[Record],
+    split: Split,
+    scores: ArrayLike,
+    predicted: ArrayLike,
+    *,
+    groups: Sequence[object] | None = None,
 ) -> ScoreTable:
-    """Score the validation and test images.
+    """The table of the validation and the test images.
 
     Args:
+        scores: (N,), of validation first, then of test.
+        predicted: (N,), the classes that they are taken for, or empty strings.
         groups: one per record, the same for copies, near copies and frames of a burst; without them only exact copies
             are taken together.
     """
-    chosen = [records[i] for i in (*split.validation, *split.test)]
-    scores, predicted = (
-        np.concatenate(column) for column in zip(score(split.validation), score(split.test), strict=True)
-    )
+    indices = (*split.validation, *split.test)
+    chosen = [records[i] for i in indices]
     return ScoreTable(
         path=np.array([r.path for r in chosen]),
         split=np.array(["validation"] * len(split.validation) + ["test"] * len(split.test)),
@@ -96,15 +98,11 @@ def score_table(
         face=np.array([0 if r.face is None else r.face for r in chosen]),
         session=np.array([r.session for r in chosen]),
         label=np.array([r.anomalous for r in chosen], dtype=bool),
-        score=scores,
+        score=np.asarray(scores, dtype=np.float64),
         leaked=np.array([False] * len(split.validation) + [i in split.leaked for i in split.test], dtype=bool),
         content=np.array([r.content for r in chosen]),
-        predicted=predicted,
-        group=np.array(
-            [r.content for r in chosen]
-            if groups is None
-            else [str(groups[i]) for i in (*split.validation, *split.test)]
-        ),
+        predicted=np.asarray(predicted),
+        group=np.array([r.content for r in chosen] if groups is None else [str(groups[i]) for i in indices]),
     )
 
 

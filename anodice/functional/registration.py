@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anodice.functional.windows import gaussian_taps
+
 SIDE = 128
 """Side in pixels of the pictures that are compared; shifts are told in these pixels."""
 
@@ -149,8 +151,7 @@ def _shifts() -> Tensor:
 def _smooth(pictures: Tensor, deviation: float) -> Tensor:
     """(N, H, W) blurred by a Gaussian."""
     radius = round(3 * deviation)
-    kernel = torch.exp(-(torch.arange(-radius, radius + 1) ** 2) / (2 * deviation**2))
-    kernel = kernel / kernel.sum()
+    kernel = gaussian_taps(deviation, radius)
     blurred = []
     for rows in pictures.split(_ROWS):
         padded = F.pad(rows[:, None], (radius,) * 4, mode="replicate")

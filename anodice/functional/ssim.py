@@ -24,6 +24,7 @@ from anodice.functional.windows import (
     staggered,
     tiles,
     uniform_taps,
+    window_matrix,
     window_means,
 )
 
@@ -225,7 +226,8 @@ def _scales(images: Tensor, references: Tensor) -> Iterator[tuple[Tensor, float,
 
 def _gaussian_ssim(images: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure maps."""
-    rows, columns = (_gaussian_matrix(size, images) for size in images.shape[2:])
+    taps = gaussian_taps(_SIGMA, _GAUSSIAN // 2)
+    rows, columns = (window_matrix(size, taps, like=images) for size in images.shape[2:])
     # Around mid-grey rounding errors are small; a window that is cut off does not sum to 1, so there an offset counts.
     offset = 0.5 if min(images.shape[2:]) >= _GAUSSIAN else 0.0
     images, references = images - offset, references - offset
@@ -239,17 +241,6 @@ def _gaussian_ssim(images: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
     ours, theirs = ours + offset, theirs + offset
     luminance = (2 * ours * theirs + C1) / (ours.square() + theirs.square() + C1)
     return luminance, (2 * covariance + C2) / (variances + C2)
-
-
-def _gaussian_matrix(size: int, like: Tensor) -> Tensor:
-    """The Gaussian window over `size` pixels as a matrix, a row for each place where the shorter lies in the longer."""
-    offsets = torch.arange(_GAUSSIAN, dtype=torch.float64) - _GAUSSIAN // 2
-    kernel = torch.exp(-offsets.square() / (2 * _SIGMA**2))
-    kernel = (kernel / kernel.sum()).float().to(like)  # first float: Apple's GPUs have no float64
-    places = torch.arange(abs(size - _GAUSSIAN) + 1, device=like.device)
-    pixels = torch.arange(size, device=like.device)
-    taps = pixels - places[:, None] + max(_GAUSSIAN - size, 0)
-    return torch.where((taps >= 0) & (taps < _GAUSSIAN), kernel[taps.clamp(0, _GAUSSIAN - 1)], 0)
 
 
 def _halve(images: Tensor) -> Tensor:

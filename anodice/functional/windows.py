@@ -35,6 +35,22 @@ def gaussian_taps(sigma: float, radius: int) -> Tensor:
     return (weights / weights.sum()).float()
 
 
+def window_matrix(size: int, taps: Tensor, *, like: Tensor) -> Tensor:
+    """(P, size): a product with it is the weighted sum in each of the P windows that lie wholly inside `size` pixels.
+
+    Where there are fewer pixels than taps, they change places: the pixels slide inside the window.
+
+    >>> window_matrix(4, uniform_taps(2), like=torch.empty(0))
+    tensor([[0.5000, 0.5000, 0.0000, 0.0000],
+            [0.0000, 0.5000, 0.5000, 0.0000],
+            [0.0000, 0.0000, 0.5000, 0.5000]])
+    """
+    count = len(taps)
+    places = torch.arange(abs(size - count) + 1, device=like.device)
+    taken = torch.arange(size, device=like.device) - places[:, None] + max(count - size, 0)
+    return torch.where((taken >= 0) & (taken < count), taps.to(like)[taken.clamp(0, count - 1)], 0)
+
+
 def staggered(height: int, width: int, count: int, *, like: Tensor) -> Tensor:
     """Memory (P, H, W) for `count` images, from which `.permute(1, 2, 0)` is copied in half the time."""
     return like.new_empty(count, height * width + _STAGGER)[:, : height * width].unflatten(1, (height, width))

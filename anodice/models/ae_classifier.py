@@ -11,46 +11,61 @@ from torch import Tensor, nn
 
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
-from anodice.models.conv_ae import WIDTHS, ConvAENetwork, check_bottleneck
+from anodice.models.conv_ae import WIDTHS, ConvAENetwork
 from anodice.models.detector import Scored
-from anodice.models.losses import ReconstructionLoss, reconstruction_loss
 from anodice.models.optimizers import OptimizerFactory
 from anodice.models.reconstruction import ReconstructionDetector, target
 from anodice.scoring.class_scale import QuantileScale
-from anodice.scoring.score import Score
+from anodice.scoring.score import Score, Seen
 
 
 class AEClassifierNetwork(ConvAENetwork):
-    """A conv AE whose code also feeds a linear classifier.
+    """A conv AE whose code also feeds a linear classifier; see `ConvAENetwork` for the arguments it shares.
 
-    >>> network = AEClassifierNetwork(in_channels=1, image_size=128, code=64, classes=6)
+    Args:
+        classes: names of the classes that it tells apart.
+
+    >>> network = AEClassifierNetwork(in_channels=1, image_size=128, code=64, classes="abcdef")
     >>> sum(p.numel() for p in network.parameters())
     1911367
     """
 
     def __init__(
-        self, *, in_channels: int, image_size: int, code: int, classes: int, widths: Sequence[int] = WIDTHS
+        self,
+        *,
+        in_channels: int,
+        image_size: int,
+        classes: Sequence[str],
+        code: int = 64,
+        widths: Sequence[int] = WIDTHS,
+        hidden: Sequence[int] = (),
+        batch_norm: bool = True,
+        sigmoid: bool = False,
     ) -> None:
-        super().__init__(in_channels=in_channels, image_size=image_size, code=code, widths=widths)
-        self.head = nn.Linear(code, classes)
-
-    def logits(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, classes)."""
-        return self.head(self.encoder(images))
+        super().__init__(
+            in_channels=in_channels,
+            image_size=image_size,
+            code=code,
+            widths=widths,
+            hidden=hidden,
+            batch_norm=batch_norm,
+            sigmoid=sigmoid,
+        )
+        self.classes = tuple(classes)
+        self.head = nn.Linear(code, len(classes))
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstructions and logits from one code."""
+        """Reconstructions (N, C, H, W) and logits (N, classes) from one code."""
         codes = self.encoder(images)
-        return self.decoder(codes), self.head(codes)
+        return self.squash(self.decoder(codes)), self.head(codes)
 
 
-class ClassifyingAE(ReconstructionDetector):
-    """An auto-encoder that tells classes apart as a detector; see `ReconstructionDetector` for the arguments it shares.
+class AEClassifier(ReconstructionDetector):
+    """An auto-encoder that tells classes apart; see `ReconstructionDetector` for the arguments it shares.
 
     Args:
-        network: besides what a reconstructing network has, `logits(images)` (N, classes), and `both(images)`, the
-            reconstructions and the logits.
-        classes: names of the classes.
+        network: besides what a reconstructing network has, `classes`, their names, and `both(images)`, the
+            reconstructions and the logits (N, classes).
         class_weight: weight of the cross-entropy beside the reconstruction loss.
         class_quantile: scores are divided by this quantile of the scores of held-out normals of the class that the
             image is taken for, so that one threshold suits all classes; None to leave them.
@@ -60,95 +75,52 @@ class ClassifyingAE(ReconstructionDetector):
 
     def __init__(
         self,
-        *,
         network: nn.Module,
-        loss: ReconstructionLoss,
-        classes: Sequence[str],
-        class_weight: float,
-        class_quantile: float | None,
-        image_size: int,
-        in_channels: int,
+        *,
         score: Score,
         optimizer: OptimizerFactory,
-        channels_last: bool,
+        loss: str = "l1",
+        class_weight: float = 0.05,
+        class_quantile: float | None = 0.9,
+        channels_last: bool = True,
     ) -> None:
         if not class_weight > 0:
             raise AnodiceError(
                 f"expected model.class_weight above 0, got {class_weight!r}; without a classifier, use conv_ae."
             )
-        if len(classes) < 2:
+        names = tuple(network.classes)
+        if len(names) < 2:
             raise AnodiceError(
-                f"expected at least 2 classes to tell apart, got {len(classes)} ({', '.join(classes)}); use "
-                "model=conv_ae."
+                f"expected at least 2 classes to tell apart, got {len(names)} ({', '.join(names)}); use model=conv_ae."
             )
-        super().__init__(
-            network=network,
-            loss=loss,
-            score=score,
-            optimizer=optimizer,
-            channels_last=channels_last,
-            image_size=image_size,
-            in_channels=in_channels,
-        )
-        self.classes, self.class_weight = tuple(classes), class_weight
-        self.scale = None if class_quantile is None else QuantileScale(classes=len(classes), q=class_quantile)
+        super().__init__(network, score=score, optimizer=optimizer, loss=loss, channels_last=channels_last)
+        self.classes, self.class_weight, self.class_quantile = names, class_weight, class_quantile
+        self.scale = None if class_quantile is None else QuantileScale(classes=len(names), q=class_quantile)
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         reconstructions, logits = self.network.both(self.formatted(batch["image"]))
-        reconstruction = self.loss(reconstructions, target(batch))
+        reconstruction = self.cost(reconstructions, target(batch))
         classification = F.cross_entropy(logits.float(), batch["class"])
         loss = reconstruction + self.class_weight * classification
         return {"loss": loss, "reconstruction": reconstruction, "classification": classification}
 
-    def classify(self, images: Tensor) -> Tensor:
-        """The class that each image is taken for: (N,) int64."""
-        return self.network.logits(self.formatted(images)).argmax(1)
+    def see(self, images: Tensor) -> Seen:
+        reconstructions, logits = self.network.both(self.formatted(images))
+        return Seen(images, reconstructions=reconstructions.float().clamp(0, 1), classes=logits.argmax(1))
 
     def assess(self, images: Tensor) -> Scored:
-        (maps, scores), classes = self.score(self, images), self.classify(images)
-        return Scored(maps, scores if self.scale is None else self.scale(scores, classes), classes)
+        seen = self.see(images)
+        maps, scores = self.score(seen)
+        return Scored(maps, scores if self.scale is None else self.scale(scores, seen.classes), seen.classes)
 
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        self.score.fit(self, fitted, held_out)
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        super()._fit(fitted, held_out)
         if self.scale is None:
             return
-        found = [(self.score(self, batch["image"])[1], self.classify(batch["image"])) for batch in held_out]
+        found = [(self.score(seen)[1], seen.classes) for seen in (self.see(batch["image"]) for batch in held_out)]
         scores, classes = (torch.cat(column) for column in zip(*found, strict=True))
         self.scale.fit(scores.to(self.scale.scale.dtype), classes)
 
-
-class AEClassifier(ClassifyingAE):
-    """The conv AE with a classifier on its code as a detector; see `ClassifyingAE` for the arguments it shares.
-
-    Args:
-        loss: name of the reconstruction loss, see `reconstruction_loss`.
-    """
-
-    def __init__(
-        self,
-        *,
-        code: int,
-        classes: Sequence[str],
-        loss: str,
-        class_weight: float,
-        class_quantile: float | None,
-        image_size: int,
-        in_channels: int,
-        score: Score,
-        optimizer: OptimizerFactory,
-        channels_last: bool,
-    ) -> None:
-        check_bottleneck(code, in_channels * image_size**2)
-        network = AEClassifierNetwork(in_channels=in_channels, image_size=image_size, code=code, classes=len(classes))
-        super().__init__(
-            network=network,
-            loss=reconstruction_loss(loss),
-            classes=classes,
-            class_weight=class_weight,
-            class_quantile=class_quantile,
-            image_size=image_size,
-            in_channels=in_channels,
-            score=score,
-            optimizer=optimizer,
-            channels_last=channels_last,
-        )
+    @classmethod
+    def _sees(cls) -> tuple[str, ...]:
+        return ("reconstructions", "classes")

@@ -88,6 +88,15 @@ def check_size(image_size: int, multiple: int) -> None:
         )
 
 
+def check_bottleneck(code: int, pixels: int) -> None:
+    """Refuse a code that does not squeeze an image of so many numbers."""
+    if not 0 < code < pixels:
+        raise AnodiceError(
+            f"expected a code between 1 and {pixels - 1}, fewer numbers than the image has, got {code}; set "
+            "model.network.code."
+        )
+
+
 def _layer(kind: type[nn.Conv2d] | type[nn.ConvTranspose2d], inputs: int, outputs: int, batch_norm: bool) -> nn.Module:
     convolution = kind(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=not batch_norm)
     norm = [nn.BatchNorm2d(outputs)] if batch_norm else []

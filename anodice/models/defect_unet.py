@@ -34,8 +34,9 @@ class UNet(nn.Module):
     296804
     """
 
-    def __init__(self, *, in_channels: int, image_size: int, widths: Sequence[int]) -> None:
+    def __init__(self, *, in_channels: int, image_size: int, widths: Sequence[int] = (16, 32, 48, 64)) -> None:
         super().__init__()
+        self.in_channels, self.image_size, self.widths = in_channels, image_size, tuple(widths)
         check_size(image_size, 2 ** len(widths))
         self.first = nn.Sequential(nn.PixelUnshuffle(2), _convolution(4 * in_channels, widths[0]))
         self.down = nn.ModuleList(
@@ -57,7 +58,7 @@ class UNet(nn.Module):
 
 
 class DefectUNet(PaintingDetector):
-    """The U-Net as a detector: its logits are the map. See `PaintingDetector` and `UNet` for the shared arguments.
+    """The U-Net as a detector: its logits are the map. See `PaintingDetector` for the shared arguments.
 
     Args:
         score: from maps to maps and scores.
@@ -67,24 +68,15 @@ class DefectUNet(PaintingDetector):
 
     def __init__(
         self,
+        network: UNet,
         *,
-        widths: Sequence[int],
         painter: DefectPainter,
         score: MapScore,
-        image_size: int,
-        in_channels: int,
         optimizer: OptimizerFactory,
-        channels_last: bool,
+        channels_last: bool = True,
     ) -> None:
-        super().__init__(
-            painter=painter,
-            image_size=image_size,
-            in_channels=in_channels,
-            optimizer=optimizer,
-            channels_last=channels_last,
-        )
-        network = UNet(in_channels=in_channels, image_size=image_size, widths=widths)
-        self.network, self.score = network.to(memory_format=self.memory_format), score
+        super().__init__(network, painter=painter, optimizer=optimizer, channels_last=channels_last)
+        self.score = score
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         """The mean binary cross-entropy of the pixels plus the Dice loss of the masks, over the whole batch."""

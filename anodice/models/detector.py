@@ -6,15 +6,18 @@ network that can be used without Lightning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor, nn
 
-from anodice.data.datamodule import Batch
+from anodice.app.recipe import make, recipe
+from anodice.data.datamodule import Batch, Batches
 from anodice.errors import AnodiceError
+from anodice.metrics.gathered import GatheredScores
 from anodice.models.optimizers import OptimizerFactory
 
 
@@ -35,18 +38,17 @@ class Scored(NamedTuple):
 class Detector(pl.LightningModule):
     """Images (N, C, H, W) float32 in [0, 1] -> `Scored`.
 
-    A detector without `loss_names` learns without gradients: all that it learns, it learns in `calibrate`.
+    What a detector learns without gradients, it learns in `fit`. Lightning's hooks call it: before each validation of a
+    training, so that a checkpoint holds what belongs to its weights, and before anything is scored with a detector that
+    lacks it. This class learns nothing else: `Trainer.fit` ends after one validation.
+
+    Each constructor keeps its arguments as attributes of the same names, so that a checkpoint tells how to make the
+    detector again; see `anodice.app.recipe`.
 
     Args:
         image_size: height and width of the images.
         in_channels: C.
     """
-
-    loss_names: ClassVar[tuple[str, ...]] = ()
-    """The terms that are logged as `train/...` and `val/...`."""
-
-    learns_once: ClassVar[bool] = False
-    """Whether `calibrate` takes long, and so is called once after the training and not before each validation."""
 
     classes: tuple[str, ...] | None = None
     """The names of the classes that `Scored.classes` counts; None for a detector that tells no classes apart."""
@@ -54,18 +56,13 @@ class Detector(pl.LightningModule):
     def __init__(self, *, image_size: int, in_channels: int) -> None:
         super().__init__()
         self.image_size, self.in_channels = image_size, in_channels
+        self.automatic_optimization = False
+        self._validation = GatheredScores()
+        self._test = nn.ModuleDict({"clean": GatheredScores(), "published": GatheredScores()})
 
     def assess(self, images: Tensor) -> Scored:
         """What `forward` returns for images of the right shape."""
         raise NotImplementedError
-
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        """What `calibrate` does; by default nothing."""
-
-    @property
-    def has_learned(self) -> bool:
-        """Whether all is there that only `calibrate` can give."""
-        return True
 
     def forward(self, images: Tensor) -> Scored:
         """Maps, scores and classes; always in float32, whatever the precision of the training."""
@@ -77,40 +74,166 @@ class Detector(pl.LightningModule):
         with torch.autocast(images.device.type, enabled=False):
             return self.assess(images)
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all is there that only `fit` can give."""
+        return True
+
     @torch.no_grad()
-    def calibrate(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        """Fit what is not learned by gradients; what was fitted before is forgotten.
+    def fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        """Learn all that is not learned by gradients; what was fitted before is forgotten.
 
         Args:
             fitted: all normal photos that the detector may learn from, once and as they are.
             held_out: the normal photos of validation.
         """
+        # Several passes are made over each, which an iterator does not bear.
+        fitted, held_out = (list(b) if isinstance(b, Iterator) else b for b in (fitted, held_out))
+        training = self.training
+        self.eval()
         with torch.autocast(self.device.type, enabled=False):
-            self.learn(fitted, held_out)
+            self._fit(fitted, held_out)
+        self.train(training)
 
-    def validation_step(self, batch: Batch) -> dict[str, Tensor]:
-        """The scores of a batch."""
-        return {"score": self(batch["image"]).scores}
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        """What `fit` does; by default nothing."""
 
     def describe(self) -> str:
         """One line for the start of a training."""
-        parameters = sum(p.numel() for p in self.parameters())
-        return f"{type(self).__name__}: {parameters:,} parameters"
+        return f"{type(self).__name__}: {sum(p.numel() for p in self.parameters()):,} parameters"
+
+    # What Lightning calls.
+
+    def configure_optimizers(self) -> Any:
+        """None: nothing is learned by gradients."""
+
+    def training_step(self, batch: Batch) -> Tensor | None:
+        """Nothing is trained: the validation that comes next fits the detector, and the training is over."""
+        self.trainer.should_stop = True
+        return None
+
+    def validation_step(self, batch: Batch) -> None:
+        self._validation.update(self(batch["image"]).scores, batch["label"])
+
+    def test_step(self, batch: Batch) -> None:
+        scores, clean = self(batch["image"]).scores, ~batch["leaked"]
+        self._test["published"].update(scores, batch["label"])
+        self._test["clean"].update(scores[clean], batch["label"][clean])
+
+    def predict_step(self, batch: Batch) -> Scored:
+        return self(batch["image"])
+
+    def on_validation_epoch_start(self) -> None:
+        if self.trainer.state.fn == TrainerFn.FITTING or not self.is_fitted:
+            self._fit_to_photos()
+
+    def on_test_epoch_start(self) -> None:
+        if not self.is_fitted:
+            self._fit_to_photos()
+
+    def on_predict_epoch_start(self) -> None:
+        if not self.is_fitted:
+            self._fit_to_photos()
+
+    def on_train_end(self) -> None:
+        if not self.is_fitted:
+            self._fit_to_photos()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/auroc`, `val/average_precision` and `val/f1_max`, where there are anomalies and normals."""
+        figures = self._validation.compute()
+        self._validation.reset()
+        if not self.trainer.sanity_checking:
+            self.log_dict({f"val/{name}": value for name, value in figures.items()})
+
+    def on_test_epoch_end(self) -> None:
+        """Log the figures of the clean test as `test/...`, those with copies of training photos as `test/published/...`."""
+        for prefix, part in (("test/", "clean"), ("test/published/", "published")):
+            figures = self._test[part].compute()
+            self._test[part].reset()
+            # The best F1 in hindsight is no result.
+            self.log_dict({f"{prefix}{name}": value for name, value in figures.items() if name != "f1_max"})
+
+    @property
+    def hparams(self) -> Any:
+        """How the detector was made, in plain values: what Lightning puts into its checkpoints."""
+        return recipe(self)
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = "cpu",
+        hparams_file: Any = None,
+        strict: bool | None = None,
+        weights_only: bool | None = True,
+        **parts: Any,
+    ) -> Any:
+        """The detector of a checkpoint, with its weights and all that was fitted.
+
+        Args:
+            hparams_file: must be None: the checkpoint tells how the detector was made.
+            parts: arguments of the constructor in place of those of the checkpoint.
+
+        Raises:
+            AnodiceError: the checkpoint does not tell how the detector was made.
+        """
+        state = torch.load(checkpoint_path, map_location=map_location, weights_only=weights_only is not False)
+        told = state.get(cls.CHECKPOINT_HYPER_PARAMS_KEY)
+        if hparams_file is not None or not isinstance(told, dict) or "_target_" not in told:
+            raise AnodiceError(
+                f"expected a checkpoint that tells how its detector was made, got {checkpoint_path}; checkpoints from "
+                "before there was such a recipe are read with their run folder, by evaluate.py."
+            )
+        own = {told["_target_"]: cls} if cls.__name__ == told["_target_"].rpartition(".")[2] else {}
+        kept = {name: value for name, value in told.items() if name not in parts}
+        target = make({"_target_": kept.pop("_target_"), "_partial_": True}, known=own).func
+        detector = target(**make(kept), **parts)
+        detector.load_state_dict(state["state_dict"], strict=strict is not False)
+        return detector.eval()
+
+    def _fit_to_photos(self) -> None:
+        data = self.trainer.datamodule
+        if data is not None:
+            self.fit(data.fit_batches(self.device), data.held_out_batches(self.device))
+            return
+        # Without a data module, what the trainer was given has to do: its training batches may be changed ones.
+        fitted = _OnDevice(self.trainer.train_dataloader or [], self)
+        self.fit(fitted, _OnDevice(self.trainer.val_dataloaders or [], self, normal=True))
+
+
+class _OnDevice(Batches):
+    """The batches of a plain loader on a detector's device, all of them or their normal photos."""
+
+    def __init__(self, loader: Iterable[Batch], detector: Detector, *, normal: bool = False) -> None:
+        self.loader, self.detector, self.normal = loader, detector, normal
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.loader:
+            moved = self.detector.transfer_batch_to_device(batch, self.detector.device, 0)
+            keep = ~moved["label"] if self.normal else slice(None)
+            yield {name: value[keep] for name, value in moved.items()}
 
 
 class TrainedDetector(Detector):
     """A detector that learns by gradients.
 
     Args:
+        network: knows `image_size` and `in_channels`.
         optimizer: made when training starts, with the number of steps.
-        channels_last: keep networks and images in that memory format, which is faster on most CPUs and GPUs.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
     """
 
-    def __init__(self, *, optimizer: OptimizerFactory, channels_last: bool, image_size: int, in_channels: int) -> None:
-        super().__init__(image_size=image_size, in_channels=in_channels)
-        self.optimizer = optimizer
-        self._train_means = _Means()
+    loss_names: ClassVar[tuple[str, ...]] = ("loss",)
+    """The names of `loss_terms`, which are logged as `train/...` and `val/...`."""
+
+    def __init__(self, network: nn.Module, *, optimizer: OptimizerFactory, channels_last: bool = True) -> None:
+        super().__init__(image_size=network.image_size, in_channels=network.in_channels)
+        self.automatic_optimization = True
+        self.optimizer, self.channels_last = optimizer, channels_last
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=self.memory_format)
+        self._train_means = _Means()
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         """The `loss` to minimise and the terms it is made of, each a scalar, for a batch of normal photos."""
@@ -124,16 +247,16 @@ class TrainedDetector(Detector):
     def on_train_epoch_end(self) -> None:
         self.log_dict({f"train/{name}": mean for name, mean in self._train_means.take().items()})
 
-    def validation_step(self, batch: Batch) -> dict[str, Tensor]:
-        """The scores of a batch; logs the loss of its normals."""
+    def validation_step(self, batch: Batch) -> None:
+        """Gather the scores of a batch; log the loss of its normals."""
+        super().validation_step(batch)
         normal = ~batch["label"]
         if normal.any():
             terms = self.loss_terms({k: v[normal] for k, v in batch.items()})
             values = {f"val/{name}": value for name, value in terms.items()}
             self.log_dict(values, on_step=False, on_epoch=True, batch_size=int(normal.sum()))
-        return super().validation_step(batch)
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> dict[str, Any]:
         optimizer, schedule = self.optimizer(self.parameters(), int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return {"optimizer": optimizer}

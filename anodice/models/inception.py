@@ -1,7 +1,5 @@
-"""Auto-encoders of an earlier project: one of Inception blocks and the plain one that it was compared with.
-
-Both come from image anomaly detection by nearest neighbours in feature space (Sarafijanovic-Djukic & Davis 2019). Batch
-norms keep torch's defaults; the originals' moved their running statistics ten times more slowly.
+"""An auto-encoder of Inception blocks, as in image anomaly detection by nearest neighbours in feature space (Sarafijanovic-Djukic & Davis
+2019). Batch norms keep torch's defaults; the originals' moved their running statistics ten times more slowly.
 """
 
 from __future__ import annotations
@@ -139,7 +137,7 @@ class InceptionCAENetwork(nn.Module):
         image_size: H = W, a multiple of 2 ** len(filters).
         filters: of each encoder block's branches. An earlier project had 8, 16, 32 for small pictures; another had
             32, 32, 64, 64, 128, 128.
-        code: length of the linear bottleneck; None for none. As an attribute: how many numbers an image passes through.
+        code: length of the linear bottleneck; None for none.
 
     Raises:
         AnodiceError: a size that cannot be halved so often, or a code without length.
@@ -151,9 +149,12 @@ class InceptionCAENetwork(nn.Module):
         rising = list(reversed(filters))
         shape = (4 * filters[-1], *[image_size // 2 ** len(filters)] * 2)
         numbers = shape[0] * shape[1] * shape[2]
-        self.code = numbers if code is None else code
-        if not self.code > 0:
-            raise AnodiceError(f"expected model.code of at least 1 number or null for no bottleneck, got {code!r}.")
+        self.in_channels, self.image_size, self.filters, self.code = in_channels, image_size, tuple(filters), code
+        self.narrowest = numbers if code is None else code
+        if not self.narrowest > 0:
+            raise AnodiceError(
+                f"expected a code of at least 1 number or null for no bottleneck, got {code!r}; set model.network.code."
+            )
         self.encoder = nn.Sequential(
             *(
                 nn.Sequential(InceptionBlock(in_channels=inputs, filters=count), nn.MaxPool2d(2))
@@ -172,94 +173,14 @@ class InceptionCAENetwork(nn.Module):
         """What the encoder makes of the images: (N, D, h, w) float32 with D = 4 filters[-1]."""
         return self.encoder(images).float()
 
-    def features(self, images: Tensor) -> Tensor:
-        """The feature maps averaged over the image: (N, D) float32."""
-        return self.feature_maps(images).mean((2, 3))
-
     def forward(self, images: Tensor) -> Tensor:
-        return _sigmoid(self.decoder(self.bottleneck(self.encoder(images))))
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """The same as calling the network."""
-        return self(images)
-
-
-class BaselineCAENetwork(nn.Module):
-    """(N, C, H, W) in [0, 1] -> its reconstruction, by plain convolutions, pooling and a linear bottleneck.
-
-    Args:
-        image_size: H = W, a multiple of 2 ** len(filters).
-        filters: of each encoder convolution; mirrored in the decoder. An earlier project had 32, 64, 128 with kernels
-            of 5 and a code of 128 for pictures of 32 x 32; another had 32, 32, 64, 64, 128, 128 with kernels of 3 and
-            a code of 64 for 256 x 256.
-        kernel_size: width of all convolutions, an odd number.
-        code: length of the bottleneck, a multiple of the area that is left after halving: the decoder starts from it.
-
-    Raises:
-        AnodiceError: a size that cannot be halved so often, or a code that does not fill the area that is left.
-    """
-
-    def __init__(
-        self, *, in_channels: int, image_size: int, filters: Sequence[int], kernel_size: int, code: int
-    ) -> None:
-        super().__init__()
-        check_size(image_size, 2 ** len(filters))
-        if kernel_size % 2 == 0:
-            raise AnodiceError(f"expected an odd kernel_size, got {kernel_size}; 3 and 5 are usual.")
-        side = image_size // 2 ** len(filters)
-        if code < 1 or code % side**2 != 0:
-            raise AnodiceError(
-                f"expected model.code to be a multiple of {side**2} for images of {image_size} pixels and "
-                f"{len(filters)} filters, got {code}; set such a code, or more filters."
-            )
-        self.code = code
-        rising = list(reversed(filters))
-        depth = code // side**2
-        self.encoder = nn.Sequential(
-            *(
-                nn.Sequential(_convolution(inputs, count, kernel_size), nn.MaxPool2d(2))
-                for inputs, count in pairwise([in_channels, *filters])
-            ),
-            nn.Flatten(),
-            nn.Linear(filters[-1] * side**2, code),
-            nn.LeakyReLU(_SLOPE),
-        )
-        self.decoder = nn.Sequential(
-            nn.Unflatten(1, (depth, side, side)),
-            _convolution(depth, rising[0], kernel_size),
-            *(
-                _after(UpsampledConv2d(in_channels=before, out_channels=count, kernel_size=kernel_size))
-                for before, count in pairwise(rising)
-            ),
-            UpsampledConv2d(in_channels=rising[-1], out_channels=in_channels, kernel_size=kernel_size),
-            nn.BatchNorm2d(in_channels),
-        )
-
-    def features(self, images: Tensor) -> Tensor:
-        """The bottleneck: (N, code) float32."""
-        return self.encoder(images).float()
-
-    def forward(self, images: Tensor) -> Tensor:
-        return _sigmoid(self.decoder(self.encoder(images)))
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """The same as calling the network."""
-        return self(images)
-
-
-def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Sequential:
-    return _after(nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2))
-
-
-def _after(convolution: nn.Conv2d) -> nn.Sequential:
-    norm = nn.BatchNorm2d(convolution.out_channels)
-    return nn.Sequential(convolution, norm, nn.LeakyReLU(_SLOPE, inplace=True))
+        return sigmoid(self.decoder(self.bottleneck(self.encoder(images))))
 
 
 def _bottleneck(numbers: int, code: int, shape: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), nn.Linear(numbers, code), nn.Linear(code, numbers), nn.Unflatten(1, shape))
 
 
-def _sigmoid(logits: Tensor) -> Tensor:
+def sigmoid(logits: Tensor) -> Tensor:
     # bfloat16 has 128 levels between 0.5 and 1, fewer than a photo, and rounds the brightest to 1.
     return logits.float().sigmoid()

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
-from anodice.models.inception import InceptionCAENetwork
-from anodice.models.losses import reconstruction_loss
-from anodice.models.optimizers import OptimizerFactory
 from anodice.models.reconstruction import ReconstructionDetector
-from anodice.scoring.score import Score
+from anodice.scoring.score import Seen
 
 
 class InceptionCAE(ReconstructionDetector):
-    """The Inception CAE as a detector; see `ReconstructionDetector` and `InceptionCAENetwork` for the shared arguments.
+    """An auto-encoder that also serves scores of its features; see `ReconstructionDetector` for the arguments.
 
-    Args:
-        loss: name of the reconstruction loss, see `reconstruction_loss`.
+    Its network has `feature_maps(images)`, (N, D, h, w) float32, as `InceptionCAENetwork`.
     """
 
-    def __init__(
-        self,
-        *,
-        filters: Sequence[int],
-        code: int | None,
-        loss: str,
-        image_size: int,
-        in_channels: int,
-        score: Score,
-        optimizer: OptimizerFactory,
-        channels_last: bool,
-    ) -> None:
-        super().__init__(
-            network=InceptionCAENetwork(in_channels=in_channels, image_size=image_size, filters=filters, code=code),
-            loss=reconstruction_loss(loss),
-            score=score,
-            optimizer=optimizer,
-            channels_last=channels_last,
-            image_size=image_size,
-            in_channels=in_channels,
-        )
+    def see(self, images: Tensor) -> Seen:
+        if "features" in self.score.needs:
+            return Seen(images, features=self.network.feature_maps(self.formatted(images)))
+        return super().see(images)
 
-    def feature_maps(self, images: Tensor) -> Tensor:
-        """What the encoder makes of the images: (N, D, h, w) float32."""
-        return self.network.feature_maps(self.formatted(images)).float()
+    @classmethod
+    def _sees(cls) -> tuple[str, ...]:
+        return ("reconstructions", "features")

@@ -1,4 +1,4 @@
-"""The memory of PatchCore: what normal photos hold in each place, and how far a photo is from it."""
+"""A memory of what normal photos hold in each place, and how far a photo is from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation
 from anodice.data.datamodule import Batch
-from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
+from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.memory import Memory
 from anodice.scoring.whitened_patches import WhitenedPatches
@@ -36,7 +37,6 @@ class LocalMemory(nn.Module):
     distances from the nearest normal vector, each in units of its mean over held-out normal photos, interpolated.
 
     Args:
-        layers: how many feature maps there are for an image.
         patch_weight: of the second memory beside the first, whose weight is 1; 0 for none.
         views: how many views of normal photos the memories are chosen from, at most: each photo as it is, then changed
             by `augmentation` as often as there is room. Of more photos each class gives as many.
@@ -49,7 +49,6 @@ class LocalMemory(nn.Module):
     def __init__(
         self,
         *,
-        layers: int,
         patch_weight: float,
         views: int,
         augmentation: Augmentation | DefectAugmentation | None,
@@ -60,18 +59,21 @@ class LocalMemory(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(views, int) or views < 1:
-            raise AnodiceError(f"expected model.views to be a whole number of at least 1, got {views!r}.")
+            raise AnodiceError(f"expected model.memory.views to be a whole number of at least 1, got {views!r}.")
         if not patch_weight >= 0:
-            raise AnodiceError(f"expected model.patch_weight of at least 0, got {patch_weight!r}; 0 is for none.")
+            raise AnodiceError(
+                f"expected model.memory.patch_weight of at least 0, got {patch_weight!r}; 0 is for none."
+            )
         if image_size < _CELL:
             raise AnodiceError(f"expected an image size of at least {_CELL}, got {image_size}; set data.image_size.")
         self.patch_weight, self.views, self.augmentation = patch_weight, views, augmentation
-        self.image_size, self.score = image_size, score
+        self.entries, self.radius, self.image_size, self.score = entries, radius, image_size, score
         self.memory = Memory(entries=entries, radius=radius, seed=0)
         self.patch_memory = Memory(entries=entries, radius=radius, seed=0)
         self.patches = WhitenedPatches(cell=_CELL)
-        self.register_buffer("norms", torch.ones(layers))
+        self.register_buffer("norms", torch.empty(0))
         self.register_buffer("usual", torch.ones(2))
+        size_from_checkpoint(self, "norms")
 
     @property
     def is_filled(self) -> bool:
@@ -92,14 +94,14 @@ class LocalMemory(nn.Module):
         step = max(1, photos // _PHOTOS_FOR_PATCHES)
         self.patches.fit(torch.cat([images[::step] for images in self._views(fitted, taken, 1)]))
         encoded, patches = _Kept(times * photos), _Kept(times * photos)
-        squares = torch.zeros_like(self.norms)
+        squares = 0.0
         for images in self._views(fitted, taken, times):
             layers = self._cells(extract(images))
-            squares += torch.stack([features.square().sum(1).mean((1, 2)).sum() for features in layers])
+            squares = squares + torch.stack([features.square().sum(1).mean((1, 2)).sum() for features in layers])
             encoded.add(torch.cat(layers, 1))
             if self.patch_weight > 0:
                 patches.add(self._patches(images))
-        self.norms.copy_((squares / (times * photos)).sqrt())
+        self.norms = (squares / (times * photos)).sqrt()
         lengths = [features.shape[1] for features in layers]
         for features, norm in zip(encoded.cells.split(lengths, dim=3), self.norms, strict=True):
             features /= norm + _TINY

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anodice.errors import AnodiceError, unknown
+from anodice.functional.windows import gaussian_taps, window_matrix
 
 ReconstructionLoss = Callable[[Tensor, Tensor], Tensor]
 """Reconstructions (N, C, H, W) and images of the same shape -> a scalar."""
@@ -80,7 +81,8 @@ def ssim(reconstructions: Tensor, images: Tensor) -> Tensor:
         )
     with torch.autocast(images.device.type, enabled=False):
         r, x = reconstructions.float(), images.float()
-        rows, columns = _gaussian_rows(height, x), _gaussian_rows(width, x).T
+        taps = gaussian_taps(_SIGMA, _WINDOW // 2)
+        rows, columns = window_matrix(height, taps, like=x), window_matrix(width, taps, like=x).T
 
         # As two products of matrices, because the same convolution of single channels is 20 times slower on a CPU.
         def local_mean(values: Tensor) -> Tensor:
@@ -92,14 +94,6 @@ def ssim(reconstructions: Tensor, images: Tensor) -> Tensor:
         c1, c2 = 0.01**2, 0.03**2
         luminance = (2 * mean_r * mean_x + c1) / (mean_r.square() + mean_x.square() + c1)
         return 1 - (luminance * (2 * covariance + c2) / (variances + c2)).mean()
-
-
-def _gaussian_rows(size: int, like: Tensor) -> Tensor:
-    """(size - 10, size): each row holds the window at its place, so a product with it is the local mean of a column."""
-    places = torch.arange(size, device=like.device)
-    distance = places - places[: size - _WINDOW + 1, None] - _WINDOW // 2
-    weights = torch.exp(-distance.square() / (2 * _SIGMA**2)) * (distance.abs() <= _WINDOW // 2)
-    return (weights / weights[0].sum()).to(like.dtype)
 
 
 _LOSSES: dict[str, ReconstructionLoss] = {"l1": l1, "mse": mse, "l2": l2, "bce": bce, "ssim": ssim}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.datamodule import Batch
@@ -16,23 +16,18 @@ class PaintingDetector(TrainedDetector):
 
     Args:
         painter: images -> painted images and masks.
-        optimizer, channels_last: see `TrainedDetector`.
+        network, optimizer, channels_last: see `TrainedDetector`.
     """
-
-    loss_names = ("loss",)
 
     def __init__(
         self,
+        network: nn.Module,
         *,
         painter: DefectPainter,
-        image_size: int,
-        in_channels: int,
         optimizer: OptimizerFactory,
-        channels_last: bool,
+        channels_last: bool = True,
     ) -> None:
-        super().__init__(
-            optimizer=optimizer, channels_last=channels_last, image_size=image_size, in_channels=in_channels
-        )
+        super().__init__(network, optimizer=optimizer, channels_last=channels_last)
         self.painter = painter
 
     def paint(self, batch: Batch) -> tuple[Tensor, Tensor]:

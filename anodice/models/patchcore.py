@@ -1,169 +1,121 @@
-"""PatchCore (Roth et al. 2022): how far the features of each place lie from those that normal photos have there."""
+"""The memory of PatchCore (Roth et al. 2022), "Towards Total Recall in Industrial Anomaly Detection"."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Callable
 
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
-from anodice.data.datamodule import Batch
-from anodice.data.transforms import Augmentation
 from anodice.errors import AnodiceError
-from anodice.models.backbones import TorchvisionFeatures
-from anodice.models.defect_unet import DefectUNet
-from anodice.models.detector import Detector, Scored
-from anodice.models.local_memory import LocalMemory
-from anodice.models.optimizers import OptimizerFactory
+from anodice.models.local_memory import spread
+from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
+from anodice.scoring.memory import greedy_coreset
+from anodice.scoring.score import Batches
 
-OWN = "own"
-"""The backbone that is trained here."""
+Extract = Callable[[Tensor], list[Tensor]]
+"""Images -> their feature maps."""
+
+_ROWS = 4096
+"""Patches that are compared with the memory at a time."""
 
 
-class PatchCore(DefectUNet):
-    """PatchCore on features of its own, learned from nothing but normal photos: the encoder of a `DefectUNet`.
+class PatchMemory(nn.Module):
+    """Feature maps -> anomaly maps and scores, by one memory of normal patches from anywhere (Roth et al. 2022).
 
-    The memory is filled once the encoder has been trained; until then the maps are those of the U-Net.
+    Each feature map is averaged over 3x3 places (section 3.1), the deeper ones are enlarged to the size of the first,
+    and all are joined: a patch for each place. A greedy coreset of all patches of the normal photos is the memory
+    (section 3.2). The map holds each patch's Euclidean distance from the memory, enlarged and smoothed. The score is
+    the distance of the farthest patch p from its nearest entry m, times 1 - exp|p - m| / sum exp|p - n| over the
+    entries n nearest to m, m among them (equation 7): a patch in a sparse region of the memory counts for more.
 
     Args:
-        layers: levels of the encoder, 0 the first; each halves the size of the one before.
-        memory: of as many feature maps as there are layers.
-        widths, painter, score, optimizer, channels_last: see `DefectUNet`.
+        coreset: share of the patches that is kept, in (0, 1]; 0.01 in the paper's fastest setting.
+        photos: normal photos that the patches are taken from, at most; as many of each class. The paper takes all.
+        neighbours: entries that the weight of the score looks at.
+        score: smooths the map (the paper: a Gaussian of deviation 4) and leaves out the border; it pools the maps of
+            the encoder until the memory is filled, and no others.
+        image_size: height and width of the images and the maps.
     """
 
-    learns_once: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        layers: Sequence[int],
-        memory: LocalMemory,
-        widths: Sequence[int],
-        painter: DefectPainter,
-        score: MapScore,
-        image_size: int,
-        in_channels: int,
-        optimizer: OptimizerFactory,
-        channels_last: bool,
-    ) -> None:
-        super().__init__(
-            widths=widths,
-            painter=painter,
-            score=score,
-            image_size=image_size,
-            in_channels=in_channels,
-            optimizer=optimizer,
-            channels_last=channels_last,
-        )
-        self.layers = list(layers)
-        if not self.layers or any(layer not in range(len(widths)) for layer in self.layers):
-            raise AnodiceError(
-                f"expected model.layers to name levels of the encoder, from 0 to {len(widths) - 1}, got {self.layers}; "
-                "names of layers are for a torchvision backbone."
-            )
-        self.memory = memory
-
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        self.memory.fit(self._features, fitted, held_out)
+    def __init__(self, *, coreset: float, photos: int, neighbours: int, score: MapScore, image_size: int) -> None:
+        super().__init__()
+        if not 0 < coreset <= 1:
+            raise AnodiceError(f"expected model.memory.coreset in (0, 1], got {coreset!r}; 0.01 is usual.")
+        for name, value in (("photos", photos), ("neighbours", neighbours)):
+            if not isinstance(value, int) or value < 1:
+                raise AnodiceError(f"expected model.memory.{name} to be a whole number of at least 1, got {value!r}.")
+        self.coreset, self.photos, self.neighbours = coreset, photos, neighbours
+        self.score, self.image_size = score, image_size
+        self.register_buffer("bank", torch.empty(0, 0))
+        size_from_checkpoint(self, "bank")
 
     @property
-    def has_learned(self) -> bool:
-        return self.memory.is_filled
+    def is_filled(self) -> bool:
+        return self.bank.numel() > 0
 
-    def assess(self, images: Tensor) -> Scored:
-        if not self.has_learned:
-            return super().assess(images)
-        return Scored(*self.memory(self._features(images), images))
+    @torch.no_grad()
+    def fit(self, extract: Extract, fitted: Batches, held_out: Batches) -> None:
+        """Keep a coreset of the patches of the `fitted` photos; what was kept before is lost."""
+        taken = spread(torch.cat([batch["class"] for batch in fitted]).cpu(), self.photos)
+        parts, start = [], 0
+        for batch in fitted:
+            images = batch["image"][taken[start : start + len(batch["image"])].to(batch["image"].device)]
+            start += len(batch["image"])
+            if len(images) > 0:
+                parts.append(_patches(extract(images)).permute(0, 2, 3, 1).flatten(0, 2).half())
+        patches = torch.cat(parts)
+        count = max(1, round(self.coreset * len(patches)))
+        self.bank = patches[greedy_coreset(patches[None], count, seed=0)[0]].float()
 
-    def _features(self, images: Tensor) -> list[Tensor]:
-        levels = [self.network.first(self.formatted(images))]
-        for down in self.network.down[: max(self.layers)]:
-            levels.append(down(levels[-1]))
-        return [levels[layer] for layer in self.layers]
+    def forward(self, layers: list[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (N, 1, H, W) and scores (N,) float64, both at least 0.
+
+        Raises:
+            AnodiceError: nothing was fitted.
+        """
+        if not self.is_filled:
+            raise AnodiceError("expected patches of normal photos to compare with, got none; train the detector first.")
+        patches = _patches(layers)
+        rows = patches.permute(0, 2, 3, 1).flatten(0, 2)
+        squares = self.bank.square().sum(1)
+        found = [
+            torch.addmm(squares, part, self.bank.T, alpha=-2).min(1) for part in rows.split(_ROWS)
+        ]  # |b|² - 2 b·p, of which the least is the nearest
+        nearest = torch.cat([part.indices for part in found]).view(len(images), -1)
+        least = torch.cat([part.values for part in found])
+        distances = (least + rows.square().sum(1)).clamp_min(0).sqrt().view(len(images), -1)
+        scores = self._weighted(rows.view(len(images), -1, rows.shape[1]), distances, nearest)
+        size = (self.image_size, self.image_size)
+        grid = distances.view(len(images), 1, *patches.shape[2:])
+        maps, _ = self.score(F.interpolate(grid, size=size, mode="bilinear", align_corners=False))
+        return maps, scores
+
+    def _weighted(self, patches: Tensor, distances: Tensor, nearest: Tensor) -> Tensor:
+        """The scores (N,) from patches (N, P, D), their distances and their nearest entries (N, P)."""
+        inside = self._inside(distances.shape[1])
+        worst = torch.where(inside, distances, -torch.inf).argmax(1)
+        each = torch.arange(len(distances), device=distances.device)
+        farthest, entry, distance = patches[each, worst], nearest[each, worst], distances[each, worst]
+        count = min(self.neighbours, len(self.bank))
+        around = torch.cdist(self.bank[entry], self.bank).topk(count, dim=1, largest=False).indices
+        others = (farthest[:, None] - self.bank[around]).norm(dim=2)
+        # Relative to the largest, so that no exponential overflows. With m alone the sum is its own and the weight 0.
+        weight = 1 - (distance - others.logsumexp(1)).exp() if count > 1 else torch.ones_like(distance)
+        scores = weight.clamp(0, 1) * distance
+        return (scores.cpu() if scores.device.type == "mps" else scores).double()
+
+    def _inside(self, places: int) -> Tensor:
+        """Which places (P,) of the patches lie within the border."""
+        side = round(places**0.5)
+        return F.adaptive_avg_pool2d(self.score.inside[None].float(), side).flatten() >= 0.5
 
 
-class TorchvisionPatchCore(Detector):
-    """PatchCore on features of a torchvision network, which is not trained here: one pass over the photos.
-
-    Args:
-        backbone, layers: see `TorchvisionFeatures`.
-        weights: file with the network's weights, see `TorchvisionFeatures.load`; they are kept with what is learned,
-            and the file is not needed again. None for the random weights it starts with.
-        memory: of as many feature maps as there are layers.
-    """
-
-    def __init__(
-        self,
-        *,
-        backbone: str,
-        layers: Sequence[str],
-        weights: str | None,
-        memory: LocalMemory,
-        image_size: int,
-        in_channels: int,
-    ) -> None:
-        super().__init__(image_size=image_size, in_channels=in_channels)
-        self.weights, self.features = weights, TorchvisionFeatures(backbone=backbone, layers=layers)
-        self.memory = memory
-
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        if self.weights is not None:
-            self.features.load(self.weights)
-        self.memory.fit(self.features, fitted, held_out)
-
-    def assess(self, images: Tensor) -> Scored:
-        return Scored(*self.memory(self.features(images), images))
-
-    def describe(self) -> str:
-        of = "random weights (model.weights names a file of better ones)" if self.weights is None else self.weights
-        return f"TorchvisionPatchCore: {self.features.backbone} with {of}; nothing is trained by gradients"
-
-
-def patchcore(
-    *,
-    backbone: str,
-    layers: Sequence[int | str],
-    weights: str | None,
-    patch_weight: float,
-    views: int,
-    augmentation: Augmentation | DefectAugmentation | None,
-    entries: int,
-    radius: int | None,
-    widths: Sequence[int],
-    painter: DefectPainter,
-    score: MapScore,
-    image_size: int,
-    in_channels: int,
-    optimizer: OptimizerFactory,
-    channels_last: bool,
-) -> PatchCore | TorchvisionPatchCore:
-    """`PatchCore` for the backbone "own", else `TorchvisionPatchCore`, which has no use for what trains a network.
-
-    Args:
-        backbone, layers, weights: see the two.
-        patch_weight, views, augmentation, entries, radius, score: see `LocalMemory`.
-        widths, painter, optimizer, channels_last: see `DefectUNet`.
-    """
-    memory = LocalMemory(
-        layers=len(layers),
-        patch_weight=patch_weight,
-        views=views,
-        augmentation=augmentation,
-        entries=entries,
-        radius=radius,
-        score=score,
-        image_size=image_size,
-    )
-    shared = {"layers": layers, "memory": memory, "image_size": image_size, "in_channels": in_channels}
-    if backbone != OWN:
-        return TorchvisionPatchCore(backbone=backbone, weights=weights, **shared)
-    if weights is not None:
-        raise AnodiceError(
-            f"expected no model.weights with model.backbone=own, which is trained here, got {weights!r}; name the "
-            "torchvision network that they are for, such as model.backbone=resnet18."
-        )
-    return PatchCore(
-        widths=widths, painter=painter, score=score, optimizer=optimizer, channels_last=channels_last, **shared
-    )
+def _patches(layers: list[Tensor]) -> Tensor:
+    """Feature maps -> (N, D, h, w), h and w those of the first: averaged over 3x3 places, enlarged and joined."""
+    smooth = [F.avg_pool2d(features.float(), 3, stride=1, padding=1) for features in layers]
+    size = smooth[0].shape[2:]
+    enlarged = [F.interpolate(s, size=size, mode="bilinear", align_corners=False) for s in smooth[1:]]
+    return torch.cat([smooth[0], *enlarged], 1)

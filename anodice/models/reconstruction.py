@@ -1,4 +1,4 @@
-"""The base class of the detectors that reconstruct."""
+"""The detectors that reconstruct."""
 
 from __future__ import annotations
 
@@ -9,75 +9,80 @@ from torch import Tensor, nn
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.detector import Scored, TrainedDetector
-from anodice.models.losses import ReconstructionLoss
+from anodice.models.losses import reconstruction_loss
 from anodice.models.optimizers import OptimizerFactory
-from anodice.scoring.score import Score
+from anodice.scoring.score import Score, Seen
 
 
 class ReconstructionDetector(TrainedDetector):
     """A detector that learns to reconstruct normal photos, and scores what it fails to.
 
     Args:
-        network: maps images to reconstructions; has `reconstruct(images)`, the same without noise, and `code`, the
-            length of the narrowest vector that an image passes through.
-        loss: reconstructions and images -> scalar; None for a detector with loss terms of its own.
-        score: from images and what the detector makes of them to maps and scores.
+        network: maps images to reconstructions of their shape, without noise; knows `image_size`, `in_channels` and
+            `narrowest`, the length of the narrowest vector that an image passes through.
+        loss: name of the reconstruction loss, see `reconstruction_loss`.
+        score: from what the network makes of images to maps and scores.
         optimizer, channels_last: see `TrainedDetector`.
-    """
 
-    loss_names = ("loss",)
+    Raises:
+        AnodiceError: a score that needs what the detector does not give, or a loss that the network's output does not
+            fit.
+    """
 
     def __init__(
         self,
-        *,
         network: nn.Module,
-        loss: ReconstructionLoss | None,
+        *,
         score: Score,
         optimizer: OptimizerFactory,
-        channels_last: bool,
-        image_size: int,
-        in_channels: int,
+        loss: str = "l1",
+        channels_last: bool = True,
     ) -> None:
-        super().__init__(
-            optimizer=optimizer, channels_last=channels_last, image_size=image_size, in_channels=in_channels
-        )
-        self.network = network.to(memory_format=self.memory_format)
-        self.loss = loss
-        missing = [name for name in score.needs if not hasattr(self, name)]
+        super().__init__(network, optimizer=optimizer, channels_last=channels_last)
+        missing = sorted(set(score.needs) - set(self._sees()))
         if missing:
             raise AnodiceError(
-                f"expected a score that {type(self).__name__} can serve, but {type(score).__name__} needs "
-                f"{' and '.join(missing)} of it; {_CURES[missing[0]]}."
+                f"expected a score that {type(network).__name__} can serve, but {type(score).__name__} needs its "
+                f"{' and '.join(missing)}; use {score.served_by}, or another score."
             )
-        self.score = score
+        self.loss, self.cost, self.score = loss, reconstruction_loss(loss), score
+        if loss == "bce" and getattr(network, "sigmoid", True) is False:
+            raise AnodiceError(
+                "expected model.network.sigmoid=true with model.loss=bce, which takes outputs in [0, 1]."
+            )
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        reconstructions = self.network(self.formatted(batch["image"]))
-        return {"loss": self.loss(reconstructions, target(batch))}
+        return {"loss": self.cost(self.network(self.formatted(batch["image"])), target(batch))}
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W) float32 in [0, 1]."""
-        return self.network.reconstruct(self.formatted(images)).float().clamp(0, 1)
+        return self.network(self.formatted(images)).float().clamp(0, 1)
+
+    def see(self, images: Tensor) -> Seen:
+        """What the score needs of these images, from one pass of the network."""
+        return Seen(images, reconstructions=self.reconstruct(images))
 
     def assess(self, images: Tensor) -> Scored:
-        return Scored(*self.score(self, images))
+        return Scored(*self.score(self.see(images)))
 
-    def learn(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        self.score.fit(self, fitted, held_out)
+    @property
+    def is_fitted(self) -> bool:
+        return self.score.is_fitted
 
     def describe(self) -> str:
-        pixels = self.in_channels * self.image_size**2
-        code = self.network.code
+        pixels, code = self.in_channels * self.image_size**2, self.network.narrowest
         line = f"{super().describe()}; code of {code:,} numbers for an image of {pixels:,} (1 : {pixels / code:.3g})"
         if code >= pixels:
             line += "; no bottleneck: such a network can copy its input, defects and all"
         return line
 
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        self.score.fit(self.see, fitted, held_out)
 
-_CURES = {
-    "classify": "use model=ae_classifier, or another score",
-    "feature_maps": "use model=inception_cae, or another score",
-}
+    @classmethod
+    def _sees(cls) -> tuple[str, ...]:
+        """The fields of `Seen` that `see` can fill."""
+        return ("reconstructions",)
 
 
 def target(batch: Batch) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
-from anodice.models.blocks import Decoder, Encoder
-from anodice.models.conv_ae import WIDTHS, check_bottleneck
+from anodice.models.blocks import Decoder, Encoder, check_bottleneck
+from anodice.models.conv_ae import WIDTHS
 from anodice.models.optimizers import OptimizerFactory
 from anodice.models.reconstruction import ReconstructionDetector, target
 from anodice.scoring.score import Score
@@ -35,35 +35,51 @@ def laplace_nll(images: Tensor, reconstructions: Tensor, scale: float) -> Tensor
 
 
 class VAENetwork(nn.Module):
-    """(N, C, H, W) in [0, 1] -> its reconstruction through a Gaussian code; the posterior mean is used to reconstruct.
+    """(N, C, H, W) in [0, 1] -> its reconstruction through a Gaussian code, without noise: the decoded posterior mean.
 
     Args:
+        in_channels: C.
+        image_size: H = W, a multiple of 2 ** len(widths).
         code: length of the code.
         noise_scale: scale of the Laplace noise that the decoder assumes, in grey levels of [0, 1].
+        widths: channels after each convolution of stride 2, the encoder's; mirrored in the decoder.
 
-    >>> sum(p.numel() for p in VAENetwork(in_channels=1, image_size=128, code=64, noise_scale=0.02).parameters())
+    >>> sum(p.numel() for p in VAENetwork(in_channels=1, image_size=128, code=64).parameters())
     2435329
     """
 
     def __init__(
-        self, *, in_channels: int, image_size: int, code: int, noise_scale: float, widths: Sequence[int] = WIDTHS
+        self,
+        *,
+        in_channels: int,
+        image_size: int,
+        code: int = 64,
+        noise_scale: float = 0.02,
+        widths: Sequence[int] = WIDTHS,
     ) -> None:
         super().__init__()
-        self.code, self.noise_scale = code, noise_scale
+        check_bottleneck(code, in_channels * image_size**2)
+        if not noise_scale > 0:
+            raise AnodiceError(
+                f"expected model.network.noise_scale above 0 grey levels, got {noise_scale!r}; 0.02 is usual."
+            )
+        self.in_channels, self.image_size, self.code = in_channels, image_size, code
+        self.noise_scale, self.widths = noise_scale, tuple(widths)
         self.encoder = Encoder(in_channels=in_channels, widths=widths, image_size=image_size, code=2 * code)
         self.decoder = Decoder(out_channels=in_channels, widths=widths, image_size=image_size, code=code)
+
+    @property
+    def narrowest(self) -> int:
+        """The length of the code."""
+        return self.code
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the posterior, float32 (N, code) each."""
         mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 12)  # e^12 grows no further: a wild first step does not end in infinity
 
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """Without noise: the decoded posterior mean."""
-        return self.decoder(self.encode(images)[0])
-
     def forward(self, images: Tensor) -> Tensor:
-        return self.reconstruct(images)
+        return self.decoder(self.encode(images)[0])
 
     def loss_terms(self, images: Tensor, targets: Tensor, *, beta: float) -> dict[str, Tensor]:
         """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image.
@@ -78,8 +94,8 @@ class VAENetwork(nn.Module):
         return {"loss": nll + beta * kl, "reconstruction": nll, "kl": kl}
 
 
-class Variational(ReconstructionDetector):
-    """A detector whose network has the loss terms of a VAE; see `ReconstructionDetector` for the arguments it shares.
+class VAE(ReconstructionDetector):
+    """A variational auto-encoder; see `ReconstructionDetector` for the arguments it shares.
 
     Args:
         network: has `loss_terms(images, targets, beta=...)`, as `VAENetwork`.
@@ -92,28 +108,18 @@ class Variational(ReconstructionDetector):
 
     def __init__(
         self,
-        *,
         network: nn.Module,
-        beta: float,
-        warm_up_steps: int,
-        image_size: int,
-        in_channels: int,
+        *,
         score: Score,
         optimizer: OptimizerFactory,
-        channels_last: bool,
+        beta: float = 1.0,
+        warm_up_steps: int = 100,
+        channels_last: bool = True,
     ) -> None:
         for name, value in (("beta", beta), ("warm_up_steps", warm_up_steps)):
             if value < 0:
                 raise AnodiceError(f"expected model.{name} of at least 0, got {value!r}.")
-        super().__init__(
-            network=network,
-            loss=None,
-            score=score,
-            optimizer=optimizer,
-            channels_last=channels_last,
-            image_size=image_size,
-            in_channels=in_channels,
-        )
+        super().__init__(network, score=score, optimizer=optimizer, channels_last=channels_last)
         self.beta, self.warm_up_steps = beta, warm_up_steps
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
@@ -123,35 +129,3 @@ class Variational(ReconstructionDetector):
         if not self.training or self.global_step >= self.warm_up_steps:
             return self.beta
         return self.beta * self.global_step / self.warm_up_steps
-
-
-class VAE(Variational):
-    """The VAE as a detector; see `Variational` and `VAENetwork` for the arguments it shares with them."""
-
-    def __init__(
-        self,
-        *,
-        code: int,
-        noise_scale: float,
-        beta: float,
-        warm_up_steps: int,
-        image_size: int,
-        in_channels: int,
-        score: Score,
-        optimizer: OptimizerFactory,
-        channels_last: bool,
-    ) -> None:
-        check_bottleneck(code, in_channels * image_size**2)
-        if not noise_scale > 0:
-            raise AnodiceError(f"expected model.noise_scale above 0 grey levels, got {noise_scale!r}; 0.02 is usual.")
-        network = VAENetwork(in_channels=in_channels, image_size=image_size, code=code, noise_scale=noise_scale)
-        super().__init__(
-            network=network,
-            beta=beta,
-            warm_up_steps=warm_up_steps,
-            image_size=image_size,
-            in_channels=in_channels,
-            score=score,
-            optimizer=optimizer,
-            channels_last=channels_last,
-        )

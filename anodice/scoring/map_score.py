@@ -27,7 +27,8 @@ class MapScore(nn.Module):
             raise AnodiceError(f"expected score.smoothing of at least 0 pixels, got {smoothing!r}.")
         if border_radius is not None and not border_radius > 0:
             raise AnodiceError(f"expected score.border_radius above 0, or null for no border, got {border_radius!r}.")
-        self.smoothing, self.pooling = smoothing, pooling
+        self.smoothing, self.border_radius = smoothing, border_radius
+        self.pooling, self.image_size = pooling, image_size
         self.register_buffer("inside", _disk(image_size, border_radius), persistent=False)
         self.register_buffer("places", self.inside.flatten().nonzero()[:, 0], persistent=False)
 

@@ -7,12 +7,12 @@ a small memory of its own, and there are many places.
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
+from anodice.scoring.fitted_buffer import size_from_checkpoint
 
 _PROJECTED = 32
 """Length of the random projections among which a coreset is chosen: distances in them err by about an eighth."""
@@ -68,14 +68,15 @@ class Memory(nn.Module):
 
     def __init__(self, *, entries: int, radius: int | None, seed: int) -> None:
         if not isinstance(entries, int) or entries < 1:
-            raise AnodiceError(f"expected model.entries to be a whole number of at least 1, got {entries!r}.")
+            raise AnodiceError(f"expected model.memory.entries to be a whole number of at least 1, got {entries!r}.")
         if radius is not None and (not isinstance(radius, int) or radius < 0):
             raise AnodiceError(
-                f"expected model.radius to be a whole number of cells of at least 0, got {radius!r}; null is for all."
+                f"expected model.memory.radius to be a whole number of cells of at least 0, got {radius!r}; null is for all."
             )
         super().__init__()
         self.entries, self.radius, self.seed = entries, radius, seed
         self.register_buffer("bank", torch.empty(0, 0, 0, 0))
+        size_from_checkpoint(self, "bank")
         self._kept: tuple[Tensor, Tensor] | None = None
 
     def fit(self, features: Tensor) -> None:
@@ -144,12 +145,6 @@ class Memory(nn.Module):
             inner[..., length] = self.bank.square().sum(3)
             self._kept = self.bank, padded
         return self._kept[1]
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        bank = state_dict.get(f"{prefix}bank")
-        if bank is not None:  # its size is that of the training
-            self.bank = self.bank.new_empty(bank.shape)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def _projected(features: Tensor, seed: int) -> Tensor:

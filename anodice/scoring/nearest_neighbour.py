@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from anodice.errors import AnodiceError
-from anodice.scoring.score import Batches, Score
+from anodice.scoring.fitted_buffer import size_from_checkpoint
+from anodice.scoring.score import Batches, Score, See, Seen
 
 
 class NearestNeighbour(Score):
@@ -23,31 +24,31 @@ class NearestNeighbour(Score):
         image_size: height and width of the maps.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
+    needs: ClassVar[tuple[str, ...]] = ("features",)
+    served_by: ClassVar[str] = "model=inception_cae"
 
     def __init__(self, *, image_size: int) -> None:
         super().__init__()
         self.image_size = image_size
         self.register_buffer("bank", torch.empty(0, 0))
+        size_from_checkpoint(self, "bank")
 
-    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
-        self.bank = torch.cat([detector.feature_maps(batch["image"]).mean((2, 3)) for batch in fitted])
+    def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
+        self.bank = torch.cat([see(batch["image"]).features.mean((2, 3)) for batch in fitted])
 
-    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        if len(self.bank) == 0:
+    @property
+    def is_fitted(self) -> bool:
+        return len(self.bank) > 0
+
+    def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        if not self.is_fitted:
             raise AnodiceError(
                 "expected the features of normal photos to compare with, got none; train the detector first."
             )
-        features = detector.feature_maps(images)
+        features = seen.features
         pooled = features.mean((2, 3))
         nearest = self.bank[torch.cdist(pooled, self.bank).argmin(1)]
         difference = pooled - nearest
         shares = torch.einsum("nchw,nc->nhw", features - nearest[:, :, None, None], difference)[:, None]
         maps = F.interpolate(shares, size=(self.image_size, self.image_size), mode="bilinear", align_corners=False)
         return maps, difference.double().square().sum(1)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        bank = state_dict.get(f"{prefix}bank")
-        if bank is not None:  # its length is that of the training
-            self.bank = self.bank.new_empty(bank.shape)
-        super()._load_from_state_dict(state_dict, prefix, *rest)

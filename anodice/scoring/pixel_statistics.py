@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
 
+_FEWEST = 2
+
 
 class PixelStatistics(nn.Module):
     """Mean and deviation of maps over held-out normals, kept in the checkpoint.
@@ -30,6 +32,11 @@ class PixelStatistics(nn.Module):
         for buffer in (self.count, self.mean, self.squares):
             buffer.zero_()
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there are enough maps, two, to know a deviation."""
+        return int(self.count) >= _FEWEST
+
     def update(self, maps: Tensor) -> None:
         """Take in the maps (N, 1, H, W) of more normal photos."""
         mean = maps.mean(0, keepdim=True)
@@ -45,10 +52,10 @@ class PixelStatistics(nn.Module):
         Raises:
             AnodiceError: fewer than two normals were taken in.
         """
-        if int(self.count) < 2:
+        if not self.is_fitted:
             raise AnodiceError(
-                f"expected the score to be calibrated on at least 2 normal images, got {int(self.count)}; train the "
-                "detector first, or set score.normalise=false."
+                f"expected the score to be fitted to at least {_FEWEST} normal images, got {int(self.count)}; train "
+                "the detector first, or set score.normalise=false."
             )
         deviation = (self.squares / (self.count - 1)).sqrt()
         return (maps - self.mean) / (deviation + 0.1 * deviation.mean() + 1e-12)

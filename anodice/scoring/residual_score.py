@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.pixel_statistics import PixelStatistics
 from anodice.scoring.pooling import Pooling
 from anodice.scoring.residuals import Residual
-from anodice.scoring.score import Batches, Score
+from anodice.scoring.score import Batches, Score, See, Seen
 
 _TILE = 64
 """Images that are worked on at a time on a CPU: what lies between them and their maps stays in its cache."""
@@ -40,27 +38,28 @@ class ResidualScore(Score):
         image_size: int,
     ) -> None:
         super().__init__()
-        self.residual, self.normalise = residual, normalise
+        self.residual, self.smoothing, self.normalise = residual, smoothing, normalise
+        self.border_radius, self.pooling, self.image_size = border_radius, pooling, image_size
         self.map_score = MapScore(
             smoothing=smoothing, border_radius=border_radius, pooling=pooling, image_size=image_size
         )
         self.statistics = PixelStatistics(image_size=image_size) if normalise else None
 
-    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.anomaly_map(images, detector.reconstruct(images))
+    def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        maps = self.anomaly_map(seen.images, seen.reconstructions)
         return maps, self.pool(maps)
 
-    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
+    def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
         if self.statistics is None:
             return
         self.statistics.reset()
         for batch in held_out:
-            self.calibrate(batch["image"], detector.reconstruct(batch["image"]))
+            seen = see(batch["image"])
+            self.statistics.update(self.map_score.smooth(self.residual(seen.images, seen.reconstructions)))
 
-    def calibrate(self, images: Tensor, reconstructions: Tensor) -> None:
-        """Take the residuals of more held-out normals into the calibration; nothing to do without `normalise`."""
-        if self.statistics is not None:
-            self.statistics.update(self.map_score.smooth(self.residual(images, reconstructions)))
+    @property
+    def is_fitted(self) -> bool:
+        return self.statistics is None or self.statistics.is_fitted
 
     def anomaly_map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """(N, 1, H, W), higher is stranger; the lowest value of each map fills its border."""

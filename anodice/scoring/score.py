@@ -1,30 +1,58 @@
-"""What every score of a network shares: it looks at images through a detector and gives maps and scores."""
+"""What every score of a network shares: it takes what the network makes of images, and gives maps and scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+
+class Seen(NamedTuple):
+    """What a network makes of N images; None for what no score asked for.
+
+    Attributes:
+        images: (N, C, H, W) float32 in [0, 1].
+        reconstructions: the same shape and range.
+        classes: (N,) int64, the class that each image is taken for.
+        features: (N, D, h, w) float32.
+    """
+
+    images: Tensor
+    reconstructions: Tensor | None = None
+    classes: Tensor | None = None
+    features: Tensor | None = None
+
+
+See = Callable[[Tensor], Seen]
+"""Images (N, C, H, W) float32 in [0, 1] -> what a network makes of them."""
+
 Batches = Iterable[dict[str, Tensor]]
-"""Batches of photos: `image` (B, C, H, W) float32 in [0, 1], `class` (B,) int64 and more."""
+"""Batches of photos: `image` (B, C, H, W) float32 in [0, 1], `class` (B,) int64 and more; gone through repeatedly."""
 
 
 class Score(nn.Module):
-    """From images, seen through a detector, to anomaly maps and scores. What it fits travels in the checkpoint."""
+    """From what a network makes of images to anomaly maps and scores. What it fits travels in the checkpoint."""
 
-    needs: ClassVar[tuple[str, ...]] = ("reconstruct",)
-    """The methods of the detector that the score calls, each images (N, C, H, W) -> tensor."""
+    needs: ClassVar[tuple[str, ...]] = ("reconstructions",)
+    """What it reads of `Seen` besides the images."""
+    served_by: ClassVar[str] = "an auto-encoder"
+    """The detectors that give it that, for error messages."""
 
-    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) float32 in [0, 1] -> maps (N, 1, H, W) and scores (N,) float64, both higher for stranger."""
+    def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """Maps (N, 1, H, W) and scores (N,) float64, both higher for stranger."""
         raise NotImplementedError
 
-    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
+    def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
         """Learn what the score needs to know of normal photos; by default nothing.
 
         Args:
+            see: what the network makes of images.
             fitted: the normal photos that the detector was trained on, as they are.
             held_out: those it has not seen.
         """
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all is there that only `fit` can give."""
+        return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from anodice.functional.ssim import gaussian_ssim_map
-from anodice.scoring.score import Batches, Score
+from anodice.scoring.score import Batches, Score, See, Seen
 
 
 class TemplateRatio(Score):
@@ -25,23 +25,28 @@ class TemplateRatio(Score):
         in_channels: channels of the images.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("reconstruct", "classify")
+    needs: ClassVar[tuple[str, ...]] = ("reconstructions", "classes")
+    served_by: ClassVar[str] = "model=ae_classifier"
 
     def __init__(self, *, classes: Sequence[str], image_size: int, in_channels: int) -> None:
         super().__init__()
+        self.classes, self.image_size, self.in_channels = tuple(classes), image_size, in_channels
         self.register_buffer("templates", torch.zeros(len(classes), in_channels, image_size, image_size))
 
-    def fit(self, detector: Any, fitted: Batches, held_out: Batches) -> None:
+    def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
         sums, counts = torch.zeros_like(self.templates), torch.zeros(len(self.templates), device=self.templates.device)
         for batch in fitted:
             sums.index_add_(0, batch["class"], batch["image"])
             counts.index_add_(0, batch["class"], torch.ones_like(batch["class"], dtype=counts.dtype))
         self.templates.copy_(sums / counts.clamp_min(1)[:, None, None, None])
 
-    def forward(self, detector: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        templates = self.templates[detector.classify(images)]
-        reconstructed, _ = _dissimilarity(images, detector.reconstruct(images))
-        expected, maps = _dissimilarity(images, templates)
+    @property
+    def is_fitted(self) -> bool:
+        return bool(self.templates.any())
+
+    def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        reconstructed, _ = _dissimilarity(seen.images, seen.reconstructions)
+        expected, maps = _dissimilarity(seen.images, self.templates[seen.classes])
         return maps, -(reconstructed / expected.clamp_min(1e-6))
 
 

@@ -48,7 +48,7 @@ class NormalsOnly(Rule):
         if normals < _FEWEST_NORMALS:
             raise AnodiceError(
                 f"expected at least {_FEWEST_NORMALS} normal scores to fit a tail to, got {normals}; hold more normal "
-                "images out for validation (data.validation_fraction), or set a value with threshold=manual."
+                "images out for validation (split.validation_fraction), or set a value with threshold=manual."
             )
 
     def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
@@ -90,7 +90,7 @@ class NormalQuantile(Rule):
         if normals == 0:
             raise AnodiceError(
                 "expected normal scores to take a quantile of, got none; hold normal images out for validation "
-                "(data.validation_fraction)."
+                "(split.validation_fraction)."
             )
 
     def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:

@@ -37,7 +37,7 @@ from anodice.data.records import Record, Walk, session_of
 from anodice.data.splitting.audit import audit
 from anodice.data.splitting.split import make_split
 from anodice.data.splitting.strategies import Published
-from anodice.data.transforms import Augmentation
+from anodice.augmentation.appearance import Augmentation
 from anodice.dice.defects import paint
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError

@@ -11,7 +11,8 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
 from anodice.data import transforms
-from anodice.data.transforms import Augmentation, EvaluationTransform
+from anodice.augmentation.appearance import Augmentation
+from anodice.data.transforms import EvaluationTransform
 
 NAMES = ("brightness", "contrast", "gamma", "glare", "blur", "noise", "shift", "rotation")
 NONE = dict.fromkeys(NAMES, 0.0)

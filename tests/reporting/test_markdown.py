@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anodice.evaluation.run_metrics import evaluate, fit_thresholds
 from anodice.metrics.comparison import compare
+from anodice.reporting import markdown
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
 from tests.evaluation.test_run_metrics import made_up

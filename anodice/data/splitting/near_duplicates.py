@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from anodice.data.cache import decode
 from anodice.data.records import Record
-from anodice.functional.registration import SIDE, find_copies, likeness
+from anodice.functional.registration import find_copies, likeness
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +58,14 @@ class Pair:
     shift: tuple[float, float] = (0.0, 0.0)
 
 
-def near_duplicate_pairs(root: Path, records: Sequence[Record], *, cache_dir: Path) -> tuple[Pair, ...]:
+def near_duplicate_pairs(
+    records: Sequence[Record], pictures: Callable[[], NDArray[np.uint8]], *, cache_dir: Path
+) -> tuple[Pair, ...]:
     """The pairs among decoded records; computed once for these files (half a minute for 6,500 photos), then read.
+
+    Args:
+        pictures: gives the photos of the records, (N, 128, 128) grey, where they are needed.
+        cache_dir: where the pairs are kept.
 
     Copies of equal pixels are paired with the first of them, and that one alone with others. Frames are those of one
     numbered sequence: whatever of one session is nearly the same picture, and next numbers of a camera that look alike.
@@ -75,8 +80,7 @@ def near_duplicate_pairs(root: Path, records: Sequence[Record], *, cache_dir: Pa
     pairs = [Pair(firsts[r.content], i, "exact", 0.0) for i, r in enumerate(records) if firsts[r.content] != i]
     if len(distinct) > 1:
         log.info("looking for near duplicates among %d photos, once", len(distinct))
-        shown = [decode(root / records[i].path, image_size=SIDE, in_channels=1)[0][..., 0] for i in distinct]
-        pairs += _near(records, distinct, np.stack(shown))
+        pairs += _near(records, distinct, pictures()[distinct])
     found = tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second)))
     _write(_file(records, cache_dir), found)
     return found

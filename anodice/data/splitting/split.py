@@ -71,11 +71,8 @@ def make_split(records: Sequence[Record], *, validation_fraction: float, test_fr
     anomalies += [i for photos in training[True].values() for i in photos.values()]
     # What has copies in a published part stays there: nothing that is drawn here can leak.
     unsplit = _by_class(records, "any", used | contents["train"] | contents["test"])
-    if unsplit[False] and validation_fraction + test_fraction >= 1:
-        raise AnodiceError(
-            f"expected data.validation_fraction and data.test_fraction below 1 together, got {validation_fraction} and "
-            f"{test_fraction}; the rest is what the network learns from."
-        )
+    if unsplit[False]:
+        check_together(validation_fraction, test_fraction)
     left = (1 - test_fraction) * sum(map(len, unsplit[False].values()))
     share = (1 - test_fraction) * enough_to_validate(validation_fraction / (1 - test_fraction), left)
     for parts, rest in _divided(unsplit[False], (share, test_fraction), seed):
@@ -127,10 +124,19 @@ def enough_to_validate(fraction: float, normals: float) -> float:
 
 
 def check_fractions(**fractions: float) -> None:
-    """Raise where one of the data's fractions is not inside (0, 1)."""
+    """Raise where one of the fractions is not inside (0, 1)."""
     for name, value in fractions.items():
         if not 0 < value < 1:
-            raise AnodiceError(f"expected data.{name} between 0 and 1 (exclusive), got {value}; 0.1 is usual.")
+            raise AnodiceError(f"expected split.{name} between 0 and 1 (exclusive), got {value}; 0.1 is usual.")
+
+
+def check_together(validation_fraction: float, test_fraction: float) -> None:
+    """Raise where nothing would be left to fit."""
+    if validation_fraction + test_fraction >= 1:
+        raise AnodiceError(
+            f"expected split.validation_fraction and split.test_fraction below 1 together, got {validation_fraction} "
+            f"and {test_fraction}; the rest is what the network learns from."
+        )
 
 
 def write_split(path: Path, split: Split, records: Sequence[Record]) -> None:

@@ -3,71 +3,106 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anodice.data.records import Record
-from anodice.data.splitting.split import Split, check_fractions, enough_to_validate, make_split, number_of, split_of
+from anodice.data.splitting.split import (
+    Split,
+    check_fractions,
+    check_together,
+    enough_to_validate,
+    make_split,
+    number_of,
+    split_of,
+    with_fewer_to_fit,
+)
 from anodice.errors import AnodiceError, unknown
 
 log = logging.getLogger(__name__)
 
 Groups = Callable[[], NDArray[np.int64]]
-"""The group of each record, (N,), looked for when it is called: see `anodice.data.splitting.near_duplicates.group_ids`."""
+"""The group of each record, (N,), looked for when it is called: see `group_ids` of `near_duplicates`."""
 
 
-class Splitting(Protocol):
-    def __call__(
-        self,
-        records: Sequence[Record],
-        *,
-        groups: Groups,
-        validation_fraction: float,
-        test_fraction: float,
-        seed: int,
-    ) -> Split: ...
+@dataclass(frozen=True, kw_only=True)
+class Splitting(ABC):
+    """A way to divide decoded records into fit, validation and test.
+
+    Attributes:
+        validation_fraction: share of the distinct normal training photos of each class that is held out.
+        fit_per_class: at most so many normal photos of each class to learn from; None for all.
+        seed: of the choice.
+
+    Raises:
+        AnodiceError: a value out of range; records that cannot be divided so.
+    """
+
+    validation_fraction: float = 0.1
+    fit_per_class: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fractions(validation_fraction=self.validation_fraction)
+        if self.fit_per_class is not None and (not isinstance(self.fit_per_class, int) or self.fit_per_class < 1):
+            raise AnodiceError(
+                f"expected split.fit_per_class to be a whole number of at least 1, or null for all photos, got "
+                f"{self.fit_per_class!r}."
+            )
+
+    def __call__(self, records: Sequence[Record], *, groups: Groups) -> Split:
+        split = self.divide(records, groups)
+        if self.fit_per_class is None:
+            return split
+        return with_fewer_to_fit(split, records, per_class=self.fit_per_class, seed=self.seed)
+
+    @abstractmethod
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
+        """The split with all photos to fit."""
 
 
-class Published:
+@dataclass(frozen=True, kw_only=True)
+class Published(Splitting):
     """The split as it is published; among photos without one, no pixels straddle. Near duplicates are not looked for.
 
     See `anodice.data.splitting.split.make_split`.
+
+    Attributes:
+        test_fraction: share of the photos without a published split that is tested.
     """
 
-    def __call__(
-        self,
-        records: Sequence[Record],
-        *,
-        groups: Groups,
-        validation_fraction: float,
-        test_fraction: float,
-        seed: int,
-    ) -> Split:
+    test_fraction: float = 0.2
+
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         del groups
-        return make_split(records, validation_fraction=validation_fraction, test_fraction=test_fraction, seed=seed)
+        return make_split(
+            records,
+            validation_fraction=self.validation_fraction,
+            test_fraction=self.test_fraction,
+            seed=self.seed,
+        )
 
 
-class Clean:
+@dataclass(frozen=True, kw_only=True)
+class Clean(Splitting):
     """The published test photos, and a training that has seen nothing near any of them.
 
     Photos whose group reaches into the test folder are neither fitted nor validated, and no group straddles fit and
     validation. Photos without a published split are divided by groups. Nothing leaks, so the clean test is the whole.
+
+    Attributes:
+        test_fraction: share of the photos without a published split that is tested.
     """
 
-    def __call__(
-        self,
-        records: Sequence[Record],
-        *,
-        groups: Groups,
-        validation_fraction: float,
-        test_fraction: float,
-        seed: int,
-    ) -> Split:
-        check_fractions(validation_fraction=validation_fraction, test_fraction=test_fraction)
+    test_fraction: float = 0.2
+
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
+        check_fractions(test_fraction=self.test_fraction)
         found = groups()
         test = [i for i, r in enumerate(records) if r.split == "test"]
         free = _usable(records, [i for i, r in enumerate(records) if r.split != "test"], found, away_from=test)
@@ -76,48 +111,40 @@ class Clean:
         unsplit = [i for i in free if int(found[i]) not in fixed]
         drawn: list[int] = []
         if unsplit:
-            if validation_fraction + test_fraction >= 1:
-                raise AnodiceError(
-                    f"expected data.validation_fraction and data.test_fraction below 1 together, got "
-                    f"{validation_fraction} and {test_fraction}; the rest is what the network learns from."
-                )
-            drawn = _held_out(records, unsplit, found, fraction=test_fraction, anomalous_fraction=0.5, seed=seed)
+            check_together(self.validation_fraction, self.test_fraction)
+            share = self.test_fraction
+            drawn = _held_out(records, unsplit, found, fraction=share, anomalous_fraction=0.5, seed=self.seed)
         rest = sorted(set(free) - set(drawn))
-        share = validation_fraction if not drawn else validation_fraction / (1 - test_fraction)
-        return _trained_on(records, rest, [*test, *drawn], found, validation_fraction=share, seed=seed)
+        share = self.validation_fraction if not drawn else self.validation_fraction / (1 - self.test_fraction)
+        return _trained_on(records, rest, [*test, *drawn], found, validation_fraction=share, seed=self.seed)
 
 
-class Folds:
+@dataclass(frozen=True, kw_only=True)
+class Folds(Splitting):
     """One of `folds` parts of all photos, of the training and of the test folder, is the test; the others the training.
 
     The parts hold every class in like shares, no group straddles them, and each distinct photo is tested in one fold.
     They depend on the seed, so that every fold of a sweep needs the same one.
 
-    Args:
+    Attributes:
         fold: which part is the test, 0 <= fold < folds.
         folds: how many there are, at least 2.
     """
 
-    def __init__(self, *, fold: int, folds: int) -> None:
+    fold: int
+    folds: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fold, folds = self.fold, self.folds
         if not isinstance(folds, int) or folds < 2:
             raise AnodiceError(f"expected split.folds to be a whole number of at least 2, got {folds!r}; 5 is usual.")
         if not isinstance(fold, int) or not 0 <= fold < folds:
             raise AnodiceError(
                 f"expected split.fold to be one of 0 to {folds - 1} (split.folds={folds}), got {fold!r}."
             )
-        self.fold, self.folds = fold, folds
 
-    def __call__(
-        self,
-        records: Sequence[Record],
-        *,
-        groups: Groups,
-        validation_fraction: float,
-        test_fraction: float,
-        seed: int,
-    ) -> Split:
-        del test_fraction  # the number of folds tells it
-        check_fractions(validation_fraction=validation_fraction)
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         found = groups()
         usable = _usable(records, range(len(records)), found, away_from=())
         members = _members(usable, found)
@@ -128,46 +155,40 @@ class Folds:
         counts: list[Counter[tuple[str, bool]]] = [Counter() for _ in range(self.folds)]
         test: list[int] = []
         # Large groups first: small ones even out what they leave.
-        for group in sorted(_shuffled(records, members, seed), key=lambda g: -len(members[g])):
+        for group in sorted(_shuffled(records, members, self.seed), key=lambda g: -len(members[g])):
             kinds = _kinds(records, members[group])
             most = max(sorted(kinds), key=kinds.__getitem__)
             fold = min(range(self.folds), key=lambda k: (counts[k][most], counts[k].total(), k))
             counts[fold] += kinds
             if fold == self.fold:
                 test += members[group]
-        rest = sorted(set(usable) - set(test))
-        return _trained_on(records, rest, sorted(test), found, validation_fraction=validation_fraction, seed=seed)
+        rest, share = sorted(set(usable) - set(test)), self.validation_fraction
+        return _trained_on(records, rest, sorted(test), found, validation_fraction=share, seed=self.seed)
 
 
-class HeldOutSessions:
+@dataclass(frozen=True, kw_only=True)
+class HeldOutSessions(Splitting):
     """The photos of some shooting sessions are the test, those of the others the training, whatever is published.
 
     Photos whose group reaches into the test are left out of the training.
 
-    Args:
+    Attributes:
         test: the sessions to test on, as file names tell them, such as `26_01_22`.
     """
 
-    def __init__(self, *, test: Sequence[str]) -> None:
-        if isinstance(test, str) or not isinstance(test, Iterable) or not list(test):
-            raise AnodiceError(
-                f"expected split.test to be a list of sessions, got {test!r}; write split.test=[26_01_22], for example."
-            )
-        self.test = tuple(str(session) for session in test)
+    test: Sequence[str]
 
-    def __call__(
-        self,
-        records: Sequence[Record],
-        *,
-        groups: Groups,
-        validation_fraction: float,
-        test_fraction: float,
-        seed: int,
-    ) -> Split:
-        del test_fraction  # the sessions tell it
-        check_fractions(validation_fraction=validation_fraction)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.test, str) or not isinstance(self.test, Iterable) or not list(self.test):
+            raise AnodiceError(
+                f"expected split.test to be a list of sessions, got {self.test!r}; write split.test=[26_01_22], for "
+                "example."
+            )
+
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         there = {r.session for r in records}
-        tested = {_session(name, there) for name in self.test}
+        tested = {_session(str(name), there) for name in self.test}
         if not any(r.session not in tested and not r.anomalous for r in records):
             raise AnodiceError(
                 f"expected a session with normal photos beside those of split.test, got all of them "
@@ -181,7 +202,8 @@ class HeldOutSessions:
                 log.warning("the sessions of split.test hold no %s photos: most figures cannot be had.", what)
         others = [i for i, r in enumerate(records) if r.session not in tested]
         rest = _usable(records, others, found, away_from=test)
-        return _trained_on(records, rest, test, found, validation_fraction=validation_fraction, seed=seed)
+        share = self.validation_fraction
+        return _trained_on(records, rest, test, found, validation_fraction=share, seed=self.seed)
 
 
 def _session(name: str, there: Iterable[str]) -> str:

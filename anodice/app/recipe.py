@@ -1,0 +1,88 @@
+"""How an object was made, in plain values, and making it again: what a checkpoint holds of a detector.
+
+The convention is that of scikit-learn: an object keeps each argument of its constructor as an attribute of the same
+name. A recipe is what Hydra's configs are: `_target_` names the class, the rest its arguments.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anodice.errors import AnodiceError
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def recipe(made: object) -> Any:
+    """Numbers, words, lists and dicts that tell how to make the object again.
+
+    Raises:
+        AnodiceError: something in it cannot be told so, such as a lambda.
+
+    >>> from anodice.scoring.pooling import TopMean
+    >>> recipe(TopMean(fraction=0.01))
+    {'_target_': 'anodice.scoring.pooling.TopMean', 'fraction': 0.01}
+    """
+    if made is None or isinstance(made, bool | int | float | str):
+        return made
+    if isinstance(made, Path):
+        return str(made)
+    if isinstance(made, Mapping):
+        return {str(key): recipe(value) for key, value in made.items()}
+    if isinstance(made, Sequence):
+        return [recipe(value) for value in made]
+    if isinstance(made, partial):
+        return {"_target_": _name(made.func), "_partial_": True, **recipe(made.keywords)}
+    if inspect.isfunction(made):
+        return {"_target_": _name(made), "_partial_": True}
+    arguments = list(inspect.signature(type(made)).parameters)
+    missing = [name for name in arguments if not hasattr(made, name)]
+    if missing:
+        raise AnodiceError(
+            f"expected {type(made).__name__} to keep the arguments it was made with, but it has no {missing[0]}; set "
+            f"self.{missing[0]} in its constructor."
+        )
+    return {"_target_": _name(type(made)), **{name: recipe(getattr(made, name)) for name in arguments}}
+
+
+def make(told: Any, *, known: Mapping[str, type] | None = None) -> Any:
+    """The inverse of `recipe`; only names of this package are ever built, and those that are given.
+
+    Args:
+        known: further classes by the name that a recipe has for them.
+
+    Raises:
+        AnodiceError: another name, or one that is not there.
+
+    >>> make({"_target_": "anodice.scoring.pooling.TopMean", "fraction": 0.01}).fraction
+    0.01
+    """
+    if isinstance(told, Mapping):
+        arguments = {key: make(value, known=known) for key, value in told.items() if not key.startswith("_")}
+        if "_target_" not in told:
+            return arguments
+        target = (known or {}).get(told["_target_"]) or _found(told["_target_"])
+        return partial(target, **arguments) if told.get("_partial_") else target(**arguments)
+    return [make(value, known=known) for value in told] if isinstance(told, list | tuple) else told
+
+
+def _name(target: Any) -> str:
+    name = f"{target.__module__}.{target.__qualname__}"
+    if "<" in name:
+        raise AnodiceError(f"expected a class or a function that can be imported, got {name}; define it in a module.")
+    return name
+
+
+def _found(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    if module.partition(".")[0] != _PACKAGE:
+        raise AnodiceError(f"expected a name of {_PACKAGE} in a recipe, got '{name}'; give that part as an argument.")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise AnodiceError(f"expected a name of {_PACKAGE} in a recipe, got '{name}', which is not there.") from error

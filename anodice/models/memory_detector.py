@@ -1,0 +1,174 @@
+"""Detectors that compare the features of photos with a memory of those of normal ones.
+
+What they look at photos with is an encoder trained here on painted defects, or a torchvision network; what they
+remember, and how a photo is compared with it, is a memory: `LocalMemory`, or PatchCore's `PatchMemory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+
+from anodice.augmentation.defect_painter import DefectPainter
+from anodice.data.datamodule import Batch
+from anodice.errors import AnodiceError
+from anodice.models.backbones import TorchvisionFeatures
+from anodice.models.defect_unet import DefectUNet, UNet
+from anodice.models.detector import Detector, Scored
+from anodice.models.optimizers import OptimizerFactory
+from anodice.scoring.map_score import MapScore
+from anodice.scoring.score import Batches
+
+OWN = "own"
+"""The backbone that is trained here."""
+
+
+class FeatureMemory(Protocol):
+    """What the detectors ask of a memory, a `torch.nn.Module`."""
+
+    score: MapScore
+    is_filled: bool
+
+    def fit(self, extract: object, fitted: Batches, held_out: Batches) -> None:
+        """Keep features of the photos; `extract` takes images to their feature maps."""
+        ...
+
+    def __call__(self, layers: list[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature maps (N, D, h, w) and their images -> maps (N, 1, H, W) and scores (N,) float64."""
+        ...
+
+
+class EncoderMemory(DefectUNet):
+    """A memory of features learned from nothing but normal photos: those of the encoder of a `DefectUNet`.
+
+    The memory is filled once the encoder has been trained; until then the maps are those of the U-Net.
+
+    Args:
+        layers: levels of the encoder, 0 the first; each halves the size of the one before.
+        memory: of their feature maps.
+        network, painter, optimizer, channels_last: see `DefectUNet`.
+    """
+
+    def __init__(
+        self,
+        network: UNet,
+        *,
+        layers: Sequence[int],
+        memory: FeatureMemory,
+        painter: DefectPainter,
+        optimizer: OptimizerFactory,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__(network, painter=painter, score=memory.score, optimizer=optimizer, channels_last=channels_last)
+        self.layers = list(layers)
+        if not self.layers or any(layer not in range(len(network.widths)) for layer in self.layers):
+            raise AnodiceError(
+                f"expected model.layers to name levels of the encoder, from 0 to {len(network.widths) - 1}, got "
+                f"{self.layers}; names of layers are for a torchvision backbone."
+            )
+        self.memory = memory
+
+    @property
+    def is_fitted(self) -> bool:
+        return self.memory.is_filled
+
+    def assess(self, images: Tensor) -> Scored:
+        if not self.is_fitted:
+            return super().assess(images)
+        return Scored(*self.memory(self._features(images), images))
+
+    def on_validation_epoch_start(self) -> None:
+        # Filling the memory takes as long as epochs, so a training does it when it ends.
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            super().on_validation_epoch_start()
+
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        self.memory.fit(self._features, fitted, held_out)
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        levels = [self.network.first(self.formatted(images))]
+        for down in self.network.down[: max(self.layers)]:
+            levels.append(down(levels[-1]))
+        return [levels[layer] for layer in self.layers]
+
+
+class BackboneMemory(Detector):
+    """A memory of features of a torchvision network, which is not trained here: one pass over the photos.
+
+    Args:
+        backbone, layers: see `TorchvisionFeatures`.
+        weights: file with the network's weights, see `TorchvisionFeatures.load`; they are kept with what is learned,
+            and the file is not needed again. None for the random weights it starts with.
+        memory: of the feature maps of the layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        layers: Sequence[str],
+        weights: str | None,
+        memory: FeatureMemory,
+        image_size: int,
+        in_channels: int,
+    ) -> None:
+        super().__init__(image_size=image_size, in_channels=in_channels)
+        self.backbone, self.layers, self.weights = backbone, list(layers), weights
+        self.features = TorchvisionFeatures(backbone=backbone, layers=layers)
+        self.memory = memory
+
+    @property
+    def is_fitted(self) -> bool:
+        return self.memory.is_filled
+
+    def assess(self, images: Tensor) -> Scored:
+        return Scored(*self.memory(self.features(images), images))
+
+    def describe(self) -> str:
+        of = "random weights (model.weights names a file of better ones)" if self.weights is None else self.weights
+        memory = type(self.memory).__name__
+        return f"{memory} of {self.backbone} with {of}; nothing is trained by gradients"
+
+    def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
+        if self.weights is not None:
+            self.features.load(self.weights)
+        self.memory.fit(self.features, fitted, held_out)
+
+
+def memory_detector(
+    *,
+    backbone: str,
+    layers: Sequence[int | str],
+    weights: str | None,
+    network: UNet,
+    painter: DefectPainter,
+    memory: FeatureMemory,
+    optimizer: OptimizerFactory,
+    channels_last: bool = True,
+) -> EncoderMemory | BackboneMemory:
+    """`EncoderMemory` for the backbone "own", else `BackboneMemory`, which has no use for what trains a network.
+
+    Args:
+        backbone, layers, weights, memory: see the two.
+        network, painter, optimizer, channels_last: see `DefectUNet`.
+    """
+    if backbone != OWN:
+        return BackboneMemory(
+            backbone=backbone,
+            layers=layers,
+            weights=weights,
+            memory=memory,
+            image_size=network.image_size,
+            in_channels=network.in_channels,
+        )
+    if weights is not None:
+        raise AnodiceError(
+            f"expected no model.weights with model.backbone=own, which is trained here, got {weights!r}; name the "
+            "torchvision network that they are for, such as model.backbone=resnet18."
+        )
+    return EncoderMemory(
+        network, layers=layers, memory=memory, painter=painter, optimizer=optimizer, channels_last=channels_last
+    )
