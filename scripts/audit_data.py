@@ -15,7 +15,7 @@ from anodice.data import layouts
 from anodice.data.cache import cached_images, decode
 from anodice.data.records import Layout, Record, walk
 from anodice.data.splitting.audit import Audit, audit, session_warning, sessions
-from anodice.data.splitting.near_duplicates import KINDS, Pair, group_ids, near_duplicate_pairs
+from anodice.data.splitting.near_duplicates import PAIR_KINDS, Pair, group_ids, near_duplicate_pairs
 from anodice.errors import AnodiceError
 from anodice.reporting.plots.thumbnails import Thumbnails, page, sheet
 
@@ -114,7 +114,7 @@ def _print(
     print("pairs of photos that show the same, by what they are and where they lie")
     where = ("within training", "within test", "across")
     counts = Counter((pair.kind, _where(records, pair)) for pair in pairs)
-    rows = [["", *where], *([kind, *(str(counts[kind, place]) for place in where)] for kind in KINDS)]
+    rows = [["", *where], *([kind, *(str(counts[kind, place]) for place in where)] for kind in PAIR_KINDS)]
     _table(rows)
     sizes = Counter(group_ids(records, pairs).tolist()).values()
     joined = [size for size in sizes if size > 1]

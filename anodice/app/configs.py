@@ -37,7 +37,7 @@ def flatten(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def defaults(config_name: str, choices: Sequence[str] = ()) -> DictConfig:
     """The config as it is with these choices of groups (`model=vae`) and nothing else."""
-    if GlobalHydra.instance().is_initialized():  # inside a Hydra program
+    if GlobalHydra.instance().is_initialized():  # inside a Hydra program, which may not be initialised twice
         return compose(config_name, overrides=list(choices))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(config_name, overrides=list(choices))
@@ -64,3 +64,19 @@ def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str 
         if isinstance(value, bool) != isinstance(default, bool) or not number:
             what = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
             raise AnodiceError(f"expected {key} to be {what} (the default is {default}), got {value!r}.")
+
+
+def hyper_parameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """What tells runs apart: the options chosen, the seed, the numbers of model and optimizer, and what was overridden.
+
+    Args:
+        config: resolved.
+        overrides: those of the command line, `key=value`.
+    """
+    flat = flatten(config)
+    keys = ["seed", "trainer.max_epochs", *(key for key in flat if key.startswith(("model.", "optimizer.")))]
+    told_elsewhere = ("model.score.", "model.optimizer.", "model.network.image_size", "model.network.in_channels")
+    keys = [key for key in keys if not key.startswith(told_elsewhere)]
+    keys += [override.partition("=")[0].lstrip("+") for override in overrides]
+    numbers = {key: flat[key] for key in keys if type(flat.get(key)) in (int, float)}  # a bool is no number here
+    return dict(config["name"]) | numbers

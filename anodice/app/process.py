@@ -1,4 +1,4 @@
-"""The process that a command runs in: how it keeps memory, how much it took, when its job began, its threads."""
+"""The process that a command runs in: how it keeps memory, when its job began, its threads."""
 
 from __future__ import annotations
 
@@ -31,16 +31,6 @@ def keep_freed_memory() -> bool:
     if not hasattr(library, "gnu_get_libc_version"):  # such as musl, which has no such choices
         return False
     return library.mallopt(_MMAP_MAX, 0) == 1 and library.mallopt(_TRIM_THRESHOLD, 2**31 - 1) == 1
-
-
-def peak_memory_megabytes() -> float | None:
-    """The most host memory that this process has ever held, in 10^6 bytes; None where the system does not tell."""
-    try:
-        import resource  # Windows has none
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (peak if sys.platform == "darwin" else 1024 * peak) / 1e6
 
 
 def begin_job() -> float:

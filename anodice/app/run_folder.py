@@ -1,22 +1,21 @@
-"""The run folder: everything that a training produced, and all that a later command needs."""
+"""The run folder: everything that a training produced, and all that a later command needs; where it is, what it is."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from anodice.app.earlier_configs import in_present_names
 from anodice.errors import AnodiceError, nearest
 
-CONFIG, SPLIT, THRESHOLDS, SCORES = "config.yaml", "split.json", "threshold.json", "scores.csv"
-METRICS, REPORT, ENVIRONMENT = "metrics.json", "report.md", "environment.json"
-CHECKPOINTS, FIGURES = "checkpoints", "figures"
+CONFIG, SPLIT, ENVIRONMENT, CHECKPOINTS = "config.yaml", "split.json", "environment.json", "checkpoints"
 BEST, LAST = f"{CHECKPOINTS}/best.ckpt", f"{CHECKPOINTS}/last.ckpt"
 
 _PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
@@ -93,8 +92,8 @@ def find_runs(reference: str, log_dir: Path, *, need: str = BEST) -> list[Path]:
 
 
 def read_config(run: Path) -> DictConfig:
-    """The resolved config that the run was made with."""
-    return OmegaConf.load(run / CONFIG)
+    """The resolved config that the run was made with; one of an earlier version is put into present names."""
+    return in_present_names(OmegaConf.load(run / CONFIG))
 
 
 def readable(path: Path) -> Path:
@@ -102,14 +101,7 @@ def readable(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write beside the old file, then replace it: a reader never sees half of it."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    beside.replace(path)
-
-
-def environment(device: str) -> dict:
+def environment(device: str) -> dict[str, Any]:
     """Versions, machine, device, git state and command line, for `environment.json`."""
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -124,13 +116,12 @@ def environment(device: str) -> dict:
 
 def _git(*arguments: str) -> str | None:
     """What git says of the source tree; None outside a checkout or without git."""
+    source = Path(__file__).parents[2]
+    if not (source / ".git").exists():  # such as an environment inside somebody else's repository
+        return None
     try:
         done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            ["git", "-C", str(source), *arguments], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from anodice.augmentation.appearance import Augmentation
 from anodice.dice.drawing.shapes import SIDE
-from anodice.dice.drawing.stamps import BRIDGE_LENGTH, KINDS, Use, draw_stamps
+from anodice.dice.drawing.stamps import BRIDGE_LENGTH, STAMPERS, Use, draw_stamps
 from anodice.errors import AnodiceError
 from anodice.functional.morphology import highest_nearby, lowest_nearby
 
@@ -73,7 +73,7 @@ class DefectPainter(nn.Module):
     def __init__(self, *, image_size: int, stamps: int, share: float, seed: int) -> None:
         for name, value, least in (
             ("image_size", image_size, SMALLEST),
-            ("stamps", stamps, len(KINDS)),
+            ("stamps", stamps, len(STAMPERS)),
             ("seed", seed, 0),
         ):
             if not isinstance(value, int) or value < least:

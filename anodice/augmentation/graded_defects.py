@@ -16,7 +16,7 @@ _REACH = 0.85
 
 
 @dataclass(frozen=True)
-class Kind:
+class GradedDefect:
     """One kind of defect.
 
     Attributes:
@@ -41,11 +41,11 @@ _DIAMETERS, _LENGTHS = (
     (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0),
     (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0),
 )
-KINDS = {
-    "dark_blot": Kind("round dark blot", "diameter", -1, None, _DIAMETERS, _DARK),
-    "bright_blot": Kind("round bright blot", "diameter", 1, None, _DIAMETERS, _BRIGHT),
-    "stroke": Kind("dark stroke, 3 pixels wide", "length", -1, 3.0, _LENGTHS, _DARK),
-    "scratch": Kind("dark scratch, 1 pixel wide", "length", -1, 1.0, _LENGTHS, _DARK),
+GRADED_DEFECTS = {
+    "dark_blot": GradedDefect("round dark blot", "diameter", -1, None, _DIAMETERS, _DARK),
+    "bright_blot": GradedDefect("round bright blot", "diameter", 1, None, _DIAMETERS, _BRIGHT),
+    "stroke": GradedDefect("dark stroke, 3 pixels wide", "length", -1, 3.0, _LENGTHS, _DARK),
+    "scratch": GradedDefect("dark scratch, 1 pixel wide", "length", -1, 1.0, _LENGTHS, _DARK),
 }
 
 

@@ -1,4 +1,4 @@
-"""The rule by which an earlier project turned its dice upright, for the templates and figures that were made with it."""
+"""The rule by which an earlier project turned its dice upright, for templates and figures that were made with it."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _ON_LOGO: dict[str, Painter] = {
 _ON_MARKS: dict[str, Painter] = {"erased_part": wear.erased_part}
 _PAINTERS = _ON_FACE | _ON_PIPS | _ON_TWO_PIPS | _ON_LOGO | _ON_MARKS
 
-KINDS: tuple[str, ...] = tuple(_PAINTERS)
+DEFECTS: tuple[str, ...] = tuple(_PAINTERS)
 
 _TRIES = 12
 _LEAST_CHANGE = 2500
@@ -88,7 +88,7 @@ def paint(
     """
     _check(image)
     if kind is not None and kind not in _PAINTERS:
-        raise unknown("kind of defect", kind, KINDS)
+        raise unknown("kind of defect", kind, DEFECTS)
     marks = find_marks(image) if marks is None else marks
     choices = suitable(marks)
     if kind is not None and kind not in choices:

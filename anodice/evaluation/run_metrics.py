@@ -10,9 +10,25 @@ import numpy as np
 from anodice.evaluation.score_table import ScoreTable
 from anodice.metrics.bootstrap import Interval, bootstrap, rate_interval
 from anodice.metrics.sweep import Confusion, sweep
-from anodice.thresholds.rules import Oracle
 from anodice.thresholds.fitted import FittedThresholds
+from anodice.thresholds.rules import Oracle
 from anodice.thresholds.threshold import Threshold
+
+MEASURED = (
+    "fit_seconds",
+    "fit_images_per_second",
+    "seconds_to_first_step",
+    "peak_memory_megabytes",
+    "peak_gpu_memory_megabytes",
+    "score_milliseconds",
+)
+"""The figures of `metrics.json` that only the training itself measures, each None where it cannot be had.
+
+`seconds_to_first_step` counts from the start of the command (of a later job of a multirun: of the job) to the end of
+the first training step: imports, reading of the photos, everything; a resumed training keeps it. The peaks are in 10^6
+bytes, up to the end of the training: what the process held at most, in a multirun with its earlier jobs, and what torch
+held at most on the GPU. `score_milliseconds` is per image, in the run's batches.
+"""
 
 FEW_ANOMALIES = 30
 """Below so many, a report warns that the figures are rough."""

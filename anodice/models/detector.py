@@ -147,7 +147,7 @@ class Detector(pl.LightningModule):
             self.log_dict({f"val/{name}": value for name, value in figures.items()})
 
     def on_test_epoch_end(self) -> None:
-        """Log the figures of the clean test as `test/...`, those with copies of training photos as `test/published/...`."""
+        """Log the figures of the clean test as `test/...`, those of all test photos as `test/published/...`."""
         for prefix, part in (("test/", "clean"), ("test/published/", "published")):
             figures = self._test[part].compute()
             self._test[part].reset()

@@ -1,5 +1,7 @@
-"""An auto-encoder of Inception blocks, as in image anomaly detection by nearest neighbours in feature space (Sarafijanovic-Djukic & Davis
-2019). Batch norms keep torch's defaults; the originals' moved their running statistics ten times more slowly.
+"""An auto-encoder of Inception blocks, as in image anomaly detection by nearest neighbours in feature space.
+
+After Sarafijanovic-Djukic & Davis (2019). Batch norms keep torch's defaults; the originals' moved their running
+statistics ten times more slowly.
 """
 
 from __future__ import annotations

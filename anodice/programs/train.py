@@ -16,21 +16,27 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ProgressBar
 
 from anodice.app import run_folder
+from anodice.app.configs import hyper_parameters
 from anodice.app.process import begin_job, use_threads
 from anodice.data.datamodule import DiceDataModule
-from anodice.data.photos import describe, groups
+from anodice.data.photos import groups
 from anodice.data.splitting.split import write_split
 from anodice.errors import AnodiceError
-from anodice.evaluation.inference import calibrate, load_weights, save_weights, score_records
+from anodice.evaluation.inference import score_photos
 from anodice.evaluation.pixel_metrics import pixel_figures
-from anodice.evaluation.run_metrics import evaluate, fit_thresholds
+from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
-from anodice.reporting.run_files import about, save_figures, score_figures, summary, write_results
-from anodice.reporting.tensorboard import hyper_parameters, write_final
+from anodice.programs.loading import about
+from anodice.reporting.data_summary import describe
+from anodice.reporting.markdown import summary
+from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_json, write_results
+from anodice.reporting.tensorboard import write_final
 from anodice.reporting.visualise import error_gallery, sample_panels
+from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.training.callbacks import Calibrate, Throughput, check_monitor, peak_memory
+from anodice.training.monitors import check_monitors
+from anodice.training.throughput import Throughput
 
 log = logging.getLogger(__name__)
 
@@ -52,37 +58,27 @@ def train(config: DictConfig) -> float | None:
     log.info("run folder %s", run_folder.readable(run))
     measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
 
-    together, start = groups(data.photos), time.perf_counter()
-    table = score_table(
-        data.photos.records,
-        data.photos.split,
-        lambda part: score_records(detector, data, part),
-        groups=together,
-    )
-    measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(table)
-    fitted = fit_thresholds(table, rule, data.photos.split.digest)
-    metrics = {
-        **about(config, detector),
-        **measured,
-        **evaluate(table, fitted, seed=config.seed, pixels=pixel_figures(detector, data)),
-    }
+    photos, together, start = data.photos, groups(data.photos), time.perf_counter()
+    scored = score_photos(detector, data)
+    measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(scored.indices)
+    table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together)
+    fitted = fit_thresholds(rule, table.validation, table.published, split_digest=photos.split.digest)
+    figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
+    metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
     figures = {
-        **sample_panels(detector, data, of_each=4),
-        **error_gallery(detector, data, table, fitted.chosen),
+        **sample_panels(detector, data, of_each=4, scored=scored),
+        **error_gallery(detector, data, scored, table, fitted.chosen),
         **score_figures(table, fitted),
     }
-    save_figures(run / run_folder.FIGURES, figures)
+    save_figures(run / FIGURES, figures)
     told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
     write_final(trainer, told, metrics, figures)
     for logger in trainer.loggers:
         logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
     log.info("\n%s", summary(metrics, fitted))
-    log.info(
-        "\neverything is in %s; look at it with: tensorboard --logdir %s",
-        run_folder.readable(run),
-        config.paths.log_dir,
-    )
+    where = run_folder.readable(run)
+    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", where, config.paths.log_dir)
     return metrics["validation"][config.optimized_metric]
 
 
@@ -103,8 +99,7 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
             f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
             "the others trainings of their own: dice are small."
         )
-    if detector.loss_names:
-        check_monitor(trainer.callbacks, detector.loss_names, labelled=anomalies > 0)
+    check_monitors(trainer.callbacks, detector, labelled=anomalies > 0)
     return rule, detector, data, trainer
 
 
@@ -144,6 +139,7 @@ def _resumed_config(run: Path) -> DictConfig:
 
 
 def fastest_precision(accelerator: str) -> str:
+    """`bf16-mixed` where the device computes in bfloat16 by itself, else `32-true`."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
@@ -153,6 +149,7 @@ def fastest_precision(accelerator: str) -> str:
 def _quieten() -> None:
     """Leave out what Lightning says of choices that are ours, such as that the batches need no workers."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*this fit will run with no optimizer.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
@@ -176,58 +173,18 @@ def _trainer(config: DictConfig, run: Path) -> pl.Trainer:
 def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device: str) -> None:
     OmegaConf.save(config, run / run_folder.CONFIG)
     write_split(run / run_folder.SPLIT, data.photos.split, data.photos.records)
-    run_folder.write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
+    write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
 
 
 def _learn(
     run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool, begun: float
 ) -> dict[str, float | None]:
-    """Train the detector and put its best epoch's weights into it; all of `reports.MEASURED` but the last."""
-    if not detector.loss_names:
-        return _learn_in_one_pass(run, trainer, detector, data)
+    """Train the detector, which has its best epoch's weights then; all of `MEASURED` but the last."""
     throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     throughput.begun = begun
     trainer.fit(detector, datamodule=data, ckpt_path=run / run_folder.LAST if resume else None, weights_only=True)
-    start = time.perf_counter()
-    _load_best(run, trainer, detector, data)
-    figures = throughput.figures(trainer.strategy.root_device)
-    if detector.learns_once and figures["fit_seconds"] is not None:
-        figures["fit_seconds"] += time.perf_counter() - start
-    return figures
-
-
-def _learn_in_one_pass(
-    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule
-) -> dict[str, float | None]:
-    """Let a detector without gradients see the fit photos; one validation logs its figures."""
-    start = time.perf_counter()
-    detector.eval().to(trainer.strategy.root_device)
-    calibrate(detector, data)
-    seconds = time.perf_counter() - start
-    log.info("saw %d fit photos in %.1f s", len(data.photos.split.fit), seconds)
-    trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, Calibrate)]  # it has just been done
-    trainer.validate(detector, datamodule=data, verbose=False)
-    trainer.save_checkpoint(run / run_folder.BEST)
-    shutil.copy(run / run_folder.BEST, run / run_folder.LAST)
-    return {
-        "fit_seconds": seconds,
-        "fit_images_per_second": len(data.photos.split.fit) / seconds,
-        "seconds_to_first_step": None,  # there are no steps
-        **peak_memory(trainer.strategy.root_device),
-    }
-
-
-def _load_best(run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule) -> None:
-    """Put the best epoch's weights into the detector; if the first was interrupted there are only the current ones."""
-    best = run / run_folder.BEST
-    if not best.is_file():
-        log.warning("the training ended within its first epoch; its weights are kept as they are")
-        detector.eval()
-        calibrate(detector, data)
-        trainer.save_checkpoint(best)
-    load_weights(detector, best)
     detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too
-    if not detector.has_learned:
-        detector.eval()
-        calibrate(detector, data)
-        save_weights(detector, best)
+    figures = throughput.figures(trainer.strategy.root_device)
+    if not detector.automatic_optimization and figures["fit_seconds"]:  # one pass over the photos in place of steps
+        figures["fit_images_per_second"] = len(data.photos.split.fit) / figures["fit_seconds"]
+    return figures

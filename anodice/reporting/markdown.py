@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from anodice.metrics.comparison import Comparison, Difference
+from anodice.thresholds.fitted import FittedThresholds
 
 _ROWS = {
     "f1_max": "f1_max",
@@ -64,6 +65,30 @@ def headline(metrics: dict[str, Any]) -> str:
         return f"{words}, it {raised}; there was no anomalous image to find, so nobody knows what it misses."
     known = f"{words}, it found {caught}" + (f" and {raised}" if raised else "")
     return f"{known} (F1 {row['f1']:.2f}, 95 % interval {row['f1_low']:.2f} to {row['f1_high']:.2f})."
+
+
+def summary(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
+    """What a training or an evaluation tells people: what was trained and tested, the result, warnings, the tables."""
+    seconds, speed = metrics["fit_seconds"], metrics["fit_images_per_second"]
+    trained = "not timed" if seconds is None else f"{seconds:.0f} s of training"
+    trained += "" if speed is None else f" at {speed:.0f} images/s"
+    oracle = ", ORACLE threshold" if metrics["threshold"] == "oracle" else ""
+    opening = [
+        f"- Trained: {metrics['model']} with {metrics['parameters']:,} parameters on {metrics['data']}, seed "
+        f"{metrics['seed']}, {trained}.",
+        f"- Tested: {about_test(metrics)}",
+        f"- Result: **{headline(metrics)}**",
+        f"- Threshold: {fitted.chosen.sentence()}.",
+        *(f"- **WARNING**: {warning}" for warning in metrics["warnings"]),
+    ]
+    return "\n\n".join(
+        [
+            f"# {metrics['model']} on {metrics['data']}{oracle}",
+            "\n".join(opening),
+            table(metrics),
+            f"## How to read this\n\n{legend(metrics)}",
+        ]
+    )
 
 
 def about_test(metrics: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
-from anodice.app.configs import flatten
 from anodice.models.detector import Detector
 from anodice.reporting.visualise import sample_panels
 
@@ -74,28 +72,9 @@ def write_final(
         return
     for name, figure in figures.items():
         writer.add_figure(f"final/{name}", figure, global_step=trainer.global_step)
-    numbers = _final_numbers(metrics)
-    for summary in hparams(dict(told), numbers):
-        writer.file_writer.add_summary(summary)
-    for name, value in numbers.items():
-        writer.add_scalar(name, value, global_step=trainer.global_step)
+    # "." is the folder of the run: by default the numbers would become a run of their own.
+    writer.add_hparams(dict(told), _final_numbers(metrics), run_name=".", global_step=trainer.global_step)
     writer.flush()
-
-
-def hyper_parameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """What tells runs apart: the options chosen, the seed, the numbers of model and optimizer, and what was overridden.
-
-    Args:
-        config: resolved.
-        overrides: those of the command line, `key=value`.
-    """
-    flat = flatten(config)
-    keys = ["seed", "trainer.max_epochs", *(key for key in flat if key.startswith(("model.", "optimizer.")))]
-    told_elsewhere = ("model.score.", "model.optimizer.", "model.image_size", "model.in_channels")
-    keys = [key for key in keys if not key.startswith(told_elsewhere)]
-    keys += [override.partition("=")[0].lstrip("+") for override in overrides]
-    numbers = {key: flat[key] for key in keys if type(flat.get(key)) in (int, float)}  # a bool is no number here
-    return dict(config["name"]) | numbers
 
 
 def _final_numbers(metrics: dict[str, Any]) -> dict[str, float]:

@@ -71,7 +71,8 @@ class Memory(nn.Module):
             raise AnodiceError(f"expected model.memory.entries to be a whole number of at least 1, got {entries!r}.")
         if radius is not None and (not isinstance(radius, int) or radius < 0):
             raise AnodiceError(
-                f"expected model.memory.radius to be a whole number of cells of at least 0, got {radius!r}; null is for all."
+                f"expected model.memory.radius to be a whole number of cells of at least 0, got {radius!r}; null is for "
+                "all."
             )
         super().__init__()
         self.entries, self.radius, self.seed = entries, radius, seed

@@ -70,29 +70,27 @@ class FittedThresholds:
         found = []
         if self.chosen.rule == Oracle.name:
             found.append(
-                "ORACLE: the run's threshold was fitted on the test images themselves. Its verdicts are an upper bound in "
-                "hindsight, never a result; evaluate again with threshold=f1_max for one."
+                "ORACLE: the run's threshold was fitted on the test images themselves. Its verdicts are an upper bound "
+                "in hindsight, never a result; evaluate again with threshold=f1_max for one."
             )
         for name, threshold in self.by_rule.items():
             detail = threshold.detail or {}
             if detail.get("tail_fits") is False:
                 found.append(
                     f"{name}: the tail fitted to the highest normal validation scores does not fit them (p-value "
-                    f"{detail['p_value']:.3f}), so the false-alarm rate of {detail['false_alarm_rate']:g} that it aims at "
-                    "cannot be relied on; use threshold=normal_quantile, which assumes no tail, or look for a few odd "
+                    f"{detail['p_value']:.3f}), so the false-alarm rate of {detail['false_alarm_rate']:g} that it aims "
+                    "at cannot be relied on; use threshold=normal_quantile, which assumes no tail, or look for a few odd "
                     "photos among the normal ones of validation."
                 )
             if detail.get("reachable") is False:
                 found.append(
-                    f"{name}: no threshold reaches a precision of {detail['target']:g} on validation; the run uses the one "
-                    f"with the highest, {detail['precision']:.3f}."
+                    f"{name}: no threshold reaches a precision of {detail['target']:g} on validation; the run uses the "
+                    f"one with the highest, {detail['precision']:.3f}."
                 )
         return found
 
 
-def fit_thresholds(
-    rule: Rule, validation: ScoredImages, test: ScoredImages, *, split_digest: str
-) -> FittedThresholds:
+def fit_thresholds(rule: Rule, validation: ScoredImages, test: ScoredImages, *, split_digest: str) -> FittedThresholds:
     """Fit the chosen rule, and those that every table shows, on the validation images.
 
     An oracle is fitted on all test images instead.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +24,13 @@ class Rule:
     """The rule looks at images; one that does not is fitted on "nothing"."""
     normals_alone: ClassVar[bool] = False
     """The rule looks at the normal images and at no other."""
+
+    @property
+    def label(self) -> str:
+        """The name with the settings, such as `recall_at_0.95`: for the folder of an evaluation."""
+        settings = (getattr(self, field.name) for field in fields(self))
+        words = [value.label if isinstance(value, Rule) else f"{value:.12g}" for value in settings]
+        return "_".join([self.name, *words])
 
     def check(self, normals: int, anomalies: int) -> None:
         """Refuse, before any training, counts that the rule cannot be fitted to: an AnodiceError with the cures."""

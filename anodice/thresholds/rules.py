@@ -172,6 +172,10 @@ class Oracle(F1Max):
     allowed: bool = False
     name: ClassVar[str] = "oracle"
 
+    @property
+    def label(self) -> str:
+        return self.name
+
     def check(self, normals: int, anomalies: int) -> None:
         """Refuse a run that nobody allowed; the counts are those of validation, which the oracle does not look at."""
         if not self.allowed:

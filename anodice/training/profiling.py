@@ -11,8 +11,6 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.profiler import ProfilerActivity, profile, schedule
 
-from anodice.app import run_folder
-
 log = logging.getLogger(__name__)
 
 TABLE, TRACE = "profile.txt", "profile_trace.json"
@@ -34,10 +32,12 @@ class Profile(Callback):
         self._seen = 0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage != "fit":  # a detector without gradients is only validated
+        if stage == "fit" and not pl_module.automatic_optimization:
             log.warning("%s learns in one pass: it has no training steps to profile", type(pl_module).__name__)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not pl_module.automatic_optimization:
+            return
         activities = [ProfilerActivity.CPU]
         if pl_module.device.type == "cuda":
             activities.append(ProfilerActivity.CUDA)
@@ -74,10 +74,10 @@ class Profile(Callback):
         (run / TABLE).write_text(f"{recorded} training steps on {device.type}\n\n{table}\n")
         profiler.export_chrome_trace(str(run / TRACE))
         log.info(
-            "%d training steps, the most expensive operators of which are\n%s\nmore of them in %s; each call is in %s, "
-            "for chrome://tracing or https://ui.perfetto.dev",
+            "%d training steps, the most expensive operators of which are\n%s\nmore of them in %s in the run folder; each "
+            "call is in %s, for chrome://tracing or https://ui.perfetto.dev",
             recorded,
             averages.table(sort_by=order, row_limit=10, max_name_column_width=60),
-            run_folder.readable(run / TABLE),
-            run_folder.readable(run / TRACE),
+            TABLE,
+            TRACE,
         )

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from anodice.augmentation.defect_painter import REACH, VISIBLE, DefectPainter
-from anodice.dice.drawing.stamps import KINDS, Use, draw_stamps
+from anodice.dice.drawing.stamps import STAMPERS, Use, draw_stamps
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
 
@@ -166,10 +166,10 @@ def test_the_bank_is_not_part_of_a_checkpoint_and_gradients_do_not_flow():
 
 @pytest.mark.parametrize("size", [32, 45, 128])
 def test_each_kind_of_stamp_is_drawn_in_turn_and_covers_something(size):
-    stamps = draw_stamps(3 * len(KINDS), size=size, seed=3)
-    assert stamps.opacity.shape == (3 * len(KINDS), size, size)
+    stamps = draw_stamps(3 * len(STAMPERS), size=size, seed=3)
+    assert stamps.opacity.shape == (3 * len(STAMPERS), size, size)
     assert stamps.opacity.reshape(len(stamps.use), -1).max(1).min() > 40
-    assert stamps.use[: len(KINDS)].tolist() == [use for use, _ in KINDS]
+    assert stamps.use[: len(STAMPERS)].tolist() == [use for use, _ in STAMPERS]
     assert set(stamps.use.tolist()) == set(Use)
     assert stamps.reach.min() > 0
     assert stamps.reach.max() < 1.42
@@ -196,7 +196,7 @@ def test_images_of_another_shape_or_type_are_refused(images):
     [
         ({"size": 31}, r"painter.image_size .* at least 32, got 31"),
         ({"size": 64.0}, r"painter.image_size .* whole number .* got 64.0"),
-        ({"stamps": 3}, rf"painter.stamps .* at least {len(KINDS)}, got 3"),
+        ({"stamps": 3}, rf"painter.stamps .* at least {len(STAMPERS)}, got 3"),
         ({"share": 1.2}, r"painter.share between 0 and 1, got 1.2"),
         ({"share": float("nan")}, r"painter.share between 0 and 1, got nan"),
         ({"seed": -1}, r"painter.seed .* at least 0, got -1"),

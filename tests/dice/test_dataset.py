@@ -13,7 +13,7 @@ from PIL import Image
 
 from anodice.dice import dataset
 from anodice.dice.dataset import write_synthetic
-from anodice.dice.defects import KINDS
+from anodice.dice.defects import DEFECTS
 from anodice.dice.renderer import CLASSES, SESSIONS
 from anodice.errors import AnodiceError
 
@@ -76,7 +76,7 @@ def test_kinds_and_classes_of_anomalies_are_balanced():
         counts = [part.count(name) for name in set(part)]
         assert max(counts) - min(counts) <= most
     assert {die_class for die_class, _, _ in schedule} == set(CLASSES)
-    assert {kind for _, kind, _ in schedule} == set(KINDS)
+    assert {kind for _, kind, _ in schedule} == set(DEFECTS)
 
 
 def test_no_two_photos_are_alike(small):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from anodice.dice.defects import KINDS, VISIBLE, paint, suitable
+from anodice.dice.defects import DEFECTS, VISIBLE, paint, suitable
 from anodice.dice.drawing.marks import Marks, Pip, pixels
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
@@ -42,7 +42,7 @@ def test_every_kind_on_every_suitable_class_marks_what_changed(die_class, kind):
 
 
 def test_every_kind_suits_some_class():
-    assert {kind for _, kind in PAIRS} == set(KINDS)
+    assert {kind for _, kind in PAIRS} == set(DEFECTS)
 
 
 @pytest.mark.parametrize(("die_class", "kind"), PAIRS)
@@ -52,7 +52,7 @@ def test_marks_are_found_in_the_photo_when_none_are_given(die_class, kind):
 
 
 @pytest.mark.parametrize("size", [64, 256])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DEFECTS)
 def test_other_sizes_scale_the_defect(kind, size):
     die_class = next(c for c, k in PAIRS[::-1] if k == kind)
     photo = render(die_class, np.random.default_rng(2), size=size)

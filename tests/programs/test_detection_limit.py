@@ -14,7 +14,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from anodice.augmentation.graded_defects import KINDS, Place, coverage, find_place, paint
+from anodice.augmentation.graded_defects import GRADED_DEFECTS, Place, coverage, find_place, paint
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
 from anodice.models.detector import Detector, Scored
@@ -119,7 +119,7 @@ def test_limits_are_where_contrast_times_area_reaches_the_threshold(run):
     }
     assert "0 of 10 photos are left out" in text
     for row in _rows(folder, "recall"):
-        kind, size, contrast = KINDS[row["kind"]], float(row["size"]), float(row["contrast"])
+        kind, size, contrast = GRADED_DEFECTS[row["kind"]], float(row["size"]), float(row["contrast"])
         # The photos are half as wide as those that the sizes of the kinds are for.
         area = math.pi * size**2 / 4 if kind.width is None else size * kind.width / 2
         if row["recall"] != "" and not 0.85 < contrast * area / 450 < 1.15:
@@ -137,7 +137,7 @@ def test_an_easy_run_finds_the_smallest_and_a_hard_one_finds_nothing(run):
     assert "found half of the time already below a diameter of 0.5 pixels" in easy
     hard = limits.detection_limit(run(Manual(1e9)), root=None, photos=6, seed=0)
     assert "found half of the time not even at a diameter of 8 pixels" in hard
-    assert all(kind.what in hard for kind in KINDS.values())
+    assert all(kind.what in hard for kind in GRADED_DEFECTS.values())
 
 
 def test_same_seed_same_report(run):

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 Kind = Literal["exact", "re-encoded", "shifted", "turned", "burst"]
 """What a pair is. `burst` are frames of one scene, by their numbers; the others are made from one photo."""
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+PAIR_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _VERSION = 1
 _TURNED = 1.0  # degrees; less cannot be told from none on a face that is round
@@ -93,7 +93,7 @@ def known_pairs(records: Sequence[Record], *, cache_dir: Path) -> tuple[Pair, ..
         return None
     try:
         rows = json.loads(file.read_text())
-        return tuple(Pair(i, j, KINDS[kind], gap, angle, (x, y)) for i, j, kind, gap, angle, x, y in rows)
+        return tuple(Pair(i, j, PAIR_KINDS[kind], gap, angle, (x, y)) for i, j, kind, gap, angle, x, y in rows)
     except (ValueError, TypeError, IndexError) as damage:
         log.warning("the near duplicates in %s are damaged (%s); they are looked for anew", file, damage)
         return None
@@ -186,7 +186,7 @@ def _file(records: Sequence[Record], cache_dir: Path) -> Path:
 def _write(file: Path, pairs: Sequence[Pair]) -> None:
     """Write the pairs in one step: nobody sees half of them."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows = [[p.first, p.second, KINDS.index(p.kind), p.difference, p.angle, *p.shift] for p in pairs]
+    rows = [[p.first, p.second, PAIR_KINDS.index(p.kind), p.difference, p.angle, *p.shift] for p in pairs]
     handle, building = tempfile.mkstemp(dir=file.parent, prefix=".building-")
     with os.fdopen(handle, "w") as out:
         json.dump(rows, out)

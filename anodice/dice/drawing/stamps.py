@@ -47,12 +47,12 @@ class Stamps:
 def draw_stamps(count: int, *, size: int, seed: int) -> Stamps:
     """`count` stamps of `size` pixels, the kinds in turn, hard and soft edged.
 
-    >>> stamps = draw_stamps(len(KINDS), size=32, seed=0)
+    >>> stamps = draw_stamps(len(STAMPERS), size=32, seed=0)
     >>> stamps.opacity.shape[1:], sorted(set(stamps.use.tolist()))
     ((32, 32), [0, 1, 2, 3])
     """
     generator = np.random.default_rng(seed)
-    kinds = [KINDS[number % len(KINDS)] for number in range(count)]
+    kinds = [STAMPERS[number % len(STAMPERS)] for number in range(count)]
     sheets = np.stack([_draw(stamper, size, generator) for _, stamper in kinds])
     return Stamps(
         opacity=np.rint(255 * sheets).astype(np.uint8),
@@ -190,7 +190,7 @@ def _window(size: int, generator: np.random.Generator) -> Array:
     return coverage((away - 1 + ragged) * min(wide, high), SIDE / size, soft=generator.uniform(1, 4))
 
 
-KINDS: tuple[tuple[Use, Stamper], ...] = (
+STAMPERS: tuple[tuple[Use, Stamper], ...] = (
     *((Use.INK, _of(painter, _bare, dark=True)) for painter in (ink.pen_cross, ink.pen_curve, ink.pen_ring, ink.blob)),
     *((Use.INK, _of(painter, _bare, dark=True)) for painter in (ink.extra_dot, ink.smudge, ink.scratch, ink.hairline)),
     *((Use.WEAR, stamper) for stamper in (_whole, _chipped, _faded, _bitten, _flaked, _cut)),

@@ -1,0 +1,73 @@
+"""Checkpoints: when they are written, what is in them, and the best one's weights at the end of a training."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+
+from anodice.models.detector import Detector
+
+log = logging.getLogger(__name__)
+
+
+class EpochCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint at the ends of epochs only: not after an interrupted one, which nothing could resume.
+
+    Its `save_on_train_epoch_end` must be false.
+    """
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_last_batch:
+            super().on_validation_end(trainer, pl_module)
+
+
+class BestWeights(Callback):
+    """Puts the weights of the trainer's first ModelCheckpoint into the detector when the training ends.
+
+    What the detector then fits to its photos goes into that checkpoint as well. Where a training ended before there was
+    one, the weights as they are become the best.
+    """
+
+    def __init__(self) -> None:
+        self._was_fitted = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
+        if trainer.checkpoint_callback is None:
+            return
+        best = Path(trainer.checkpoint_callback.best_model_path)
+        if best.is_file():
+            load_weights(pl_module, best)
+        else:
+            log.warning("the training ended within its first epoch; its weights are kept as they are")
+        self._was_fitted = pl_module.is_fitted and best.is_file()
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
+        checkpoint = trainer.checkpoint_callback
+        if checkpoint is None:
+            return
+        if Path(checkpoint.best_model_path).is_file():
+            if not self._was_fitted:
+                save_weights(pl_module, Path(checkpoint.best_model_path))
+            return
+        checkpoint.best_model_path = str(Path(checkpoint.dirpath) / f"{checkpoint.filename}{checkpoint.FILE_EXTENSION}")
+        trainer.save_checkpoint(checkpoint.best_model_path)
+
+
+def load_weights(detector: Detector, checkpoint: Path) -> None:
+    """Load the weights of a checkpoint, and what was fitted to photos."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    detector.load_state_dict(state["state_dict"])
+    log.info("%s: epoch %d, step %d", checkpoint.name, state["epoch"] + 1, state["global_step"])
+
+
+def save_weights(detector: Detector, checkpoint: Path) -> None:
+    """Put what the detector holds into a checkpoint in place of its own; the rest of it stays."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state["state_dict"] = detector.state_dict()
+    new = checkpoint.with_suffix(".new")
+    torch.save(state, new)
+    new.replace(checkpoint)
