@@ -10,6 +10,7 @@ import pytest
 
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import dice11
+from anodice.data.splitting.strategies import Published
 from anodice.dice.dataset import write_synthetic
 
 
@@ -35,24 +36,20 @@ def writable_dice(dice_root, tmp_path):
 
 @pytest.fixture
 def data_module(tmp_path):
-    """Makes the data module over a root, with a cache of the test's own; keywords change its arguments."""
+    """Makes the data module over a root, with a cache of the test's own; keywords change its arguments.
+
+    Those of the published split may stand among them.
+    """
 
     def make(root, **changes):
-        arguments = {
-            "layout": dice11,
-            "orientation": None,
-            "image_size": 64,
-            "in_channels": 1,
-            "batch_size": 8,
-            "steps_per_epoch": None,
-            "validation_fraction": 0.25,
-            "test_fraction": 0.25,
-            "border_radius": None,
-            "seed": 0,
-            "cache_dir": str(tmp_path / "cache"),
-            "augmentation": None,
+        own = {
+            name: changes.pop(name)
+            for name in ("validation_fraction", "test_fraction", "fit_per_class")
+            if name in changes
         }
-        return DiceDataModule(root=str(root), **(arguments | changes))
+        shares = {"validation_fraction": 0.25, "test_fraction": 0.25, "seed": changes.get("seed", 0)} | own
+        arguments = {"layout": dice11, "image_size": 64, "batch_size": 8, "cache_dir": str(tmp_path / "cache")}
+        return DiceDataModule(str(root), **{"split": Published(**shares), **arguments, **changes})
 
     return make
 

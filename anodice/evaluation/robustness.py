@@ -80,7 +80,8 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """AUROC and F1 averaged over rows of figures; None where any is."""
 
     def mean(values: list[float | None]) -> float | None:
-        return None if None in values else float(np.mean(values))
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if len(known) == len(values) else None
 
     rules = rows[0]["at"]
     f1 = {rule: {"f1": mean([row["at"][rule]["f1"] for row in rows])} for rule in rules}

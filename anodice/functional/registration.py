@@ -209,13 +209,13 @@ def _candidates(pictures: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor, Tenso
             keys.append(torch.where(swapped, -(low * count + high), low * count + high))
             scores.append(score[apart])
             numbers.append(torch.full((len(low),), number))
-    key, score, number = torch.cat(keys), torch.cat(scores), torch.cat(numbers)
+    key, score, tried = torch.cat(keys), torch.cat(scores), torch.cat(numbers)
     order = torch.argsort(score, descending=True, stable=True)
     _, kept = np.unique(key[order].abs().numpy(), return_index=True)
     best = order[torch.from_numpy(kept)]
     low, high = key[best].abs() // count, key[best].abs() % count
     swapped = key[best] < 0
-    return torch.where(swapped, high, low), torch.where(swapped, low, high), number[best]
+    return torch.where(swapped, high, low), torch.where(swapped, low, high), tried[best]
 
 
 def _turns(pictures: Tensor, first: Tensor, second: Tensor, nearest: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor]:

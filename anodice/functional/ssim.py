@@ -98,7 +98,7 @@ def ms_ssim(images: Tensor, references: Tensor) -> Tensor:
     of a negative mean is complex, and the real part of the product is taken. Where a scale is smaller than the window
     (the fifth one below 176 pixels), image and window change places: the image slides inside the window.
     """
-    modulus, phase = 1.0, 0.0
+    modulus, phase = images.new_ones(()), images.new_zeros(())
     for similarity, weight, _ in _scales(images, references):
         mean = similarity.mean((1, 2, 3))
         modulus = modulus * mean.abs() ** weight
@@ -186,7 +186,7 @@ def _maps(images: Tensor, references: Tensor, taps: Tensor, c2: float, *, margin
     size, starts = tiles(len(images), _tile(images))
     shape = images.shape[1:]
     maps = images.new_empty(len(images), 1, *(length + 2 * margin - len(taps) + 1 for length in shape))
-    between = staggered(*shape, size, like=images)
+    between = staggered(size, shape, like=images)
     total, difference = (Mirrored(images.new_empty(*shape, size), margin=margin) for _ in range(2))
     for start in starts:
         x, y = (side[start : start + size] for side in (images, references))

@@ -7,6 +7,7 @@ then works on as many images with one instruction as it has room for, in a convo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -51,15 +52,16 @@ def window_matrix(size: int, taps: Tensor, *, like: Tensor) -> Tensor:
     return torch.where((taken >= 0) & (taken < count), taps.to(like)[taken.clamp(0, count - 1)], 0)
 
 
-def staggered(height: int, width: int, count: int, *, like: Tensor) -> Tensor:
-    """Memory (P, H, W) for `count` images, from which `.permute(1, 2, 0)` is copied in half the time."""
+def staggered(count: int, size: Sequence[int], *, like: Tensor) -> Tensor:
+    """Memory (count, H, W) for images of `size` (H, W), from which `.permute(1, 2, 0)` is copied in half the time."""
+    height, width = size
     return like.new_empty(count, height * width + _STAGGER)[:, : height * width].unflatten(1, (height, width))
 
 
 def side_by_side(images: Tensor) -> Tensor:
     """(N, C, H, W) -> (H, W, N*C), a copy."""
     planes = images.flatten(0, 1)
-    between = staggered(*images.shape[2:], len(planes), like=images)
+    between = staggered(len(planes), images.shape[2:], like=images)
     return between.copy_(planes).permute(1, 2, 0).contiguous()
 
 
@@ -152,7 +154,7 @@ def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
     taps, planes = gaussian_taps(sigma, radius), images.flatten(0, 1)[:, None]
     size, starts = tiles(len(planes), TILE if images.device.type == "cpu" else len(planes))
     blurred = torch.empty_like(planes, memory_format=torch.contiguous_format)
-    between = staggered(*images.shape[2:], size, like=images)
+    between = staggered(size, images.shape[2:], like=images)
     mirrored = Mirrored(images.new_empty(*images.shape[2:], size), margin=radius)
     for start in starts:
         mirrored.inner.copy_(between.copy_(planes[start : start + size, 0]).permute(1, 2, 0))

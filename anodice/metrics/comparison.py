@@ -104,9 +104,10 @@ def compare(
 
 
 def _difference(figures: Sequence[float | None], ends: NDArray[np.float64] | None) -> Difference:
-    if None in figures:
+    first, second = figures
+    if first is None or second is None:
         return Difference(None, None)
-    value = figures[0] - figures[1]
+    value = first - second
     return Difference(value, None if ends is None else Interval(min(float(ends[0]), value), max(float(ends[1]), value)))
 
 

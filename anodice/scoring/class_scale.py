@@ -17,6 +17,8 @@ class ClassScale(nn.Module):
         classes: how many there are.
     """
 
+    scale: Tensor
+
     def __init__(self, *, classes: int) -> None:
         super().__init__()
         self.register_buffer("scale", torch.ones(classes))

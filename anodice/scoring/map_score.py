@@ -21,6 +21,9 @@ class MapScore(nn.Module):
         image_size: height and width of the maps.
     """
 
+    inside: Tensor
+    places: Tensor
+
     def __init__(self, *, smoothing: float, border_radius: float | None, pooling: Pooling, image_size: int) -> None:
         super().__init__()
         if smoothing < 0:

@@ -66,13 +66,15 @@ class Memory(nn.Module):
         seed: see `greedy_coreset`.
     """
 
+    bank: Tensor
+
     def __init__(self, *, entries: int, radius: int | None, seed: int) -> None:
         if not isinstance(entries, int) or entries < 1:
             raise AnodiceError(f"expected model.memory.entries to be a whole number of at least 1, got {entries!r}.")
         if radius is not None and (not isinstance(radius, int) or radius < 0):
             raise AnodiceError(
-                f"expected model.memory.radius to be a whole number of cells of at least 0, got {radius!r}; null is for "
-                "all."
+                f"expected model.memory.radius to be a whole number of cells of at least 0, got {radius!r}; null is "
+                "for all."
             )
         super().__init__()
         self.entries, self.radius, self.seed = entries, radius, seed

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anodice.errors import AnodiceError
 from anodice.scoring.fitted_buffer import size_from_checkpoint
-from anodice.scoring.score import Batches, Score, See, Seen
+from anodice.scoring.score import Batches, Score, See, Seen, given
 
 
 class NearestNeighbour(Score):
@@ -26,6 +26,7 @@ class NearestNeighbour(Score):
 
     needs: ClassVar[tuple[str, ...]] = ("features",)
     served_by: ClassVar[str] = "model=inception_cae"
+    bank: Tensor
 
     def __init__(self, *, image_size: int) -> None:
         super().__init__()
@@ -34,7 +35,7 @@ class NearestNeighbour(Score):
         size_from_checkpoint(self, "bank")
 
     def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
-        self.bank = torch.cat([see(batch["image"]).features.mean((2, 3)) for batch in fitted])
+        self.bank = torch.cat([given(see(batch["image"]).features).mean((2, 3)) for batch in fitted])
 
     @property
     def is_fitted(self) -> bool:
@@ -45,7 +46,7 @@ class NearestNeighbour(Score):
             raise AnodiceError(
                 "expected the features of normal photos to compare with, got none; train the detector first."
             )
-        features = seen.features
+        features = given(seen.features)
         pooled = features.mean((2, 3))
         nearest = self.bank[torch.cdist(pooled, self.bank).argmin(1)]
         difference = pooled - nearest

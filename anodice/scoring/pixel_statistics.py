@@ -20,6 +20,10 @@ class PixelStatistics(nn.Module):
         image_size: height and width of the maps.
     """
 
+    count: Tensor
+    mean: Tensor
+    squares: Tensor
+
     def __init__(self, *, image_size: int) -> None:
         super().__init__()
         shape = (1, 1, image_size, image_size)

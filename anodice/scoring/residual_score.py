@@ -8,7 +8,7 @@ from anodice.scoring.map_score import MapScore
 from anodice.scoring.pixel_statistics import PixelStatistics
 from anodice.scoring.pooling import Pooling
 from anodice.scoring.residuals import Residual
-from anodice.scoring.score import Batches, Score, See, Seen
+from anodice.scoring.score import Batches, Score, See, Seen, given
 
 _TILE = 64
 """Images that are worked on at a time on a CPU: what lies between them and their maps stays in its cache."""
@@ -46,7 +46,7 @@ class ResidualScore(Score):
         self.statistics = PixelStatistics(image_size=image_size) if normalise else None
 
     def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
-        maps = self.anomaly_map(seen.images, seen.reconstructions)
+        maps = self.anomaly_map(seen.images, given(seen.reconstructions))
         return maps, self.pool(maps)
 
     def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
@@ -55,7 +55,8 @@ class ResidualScore(Score):
         self.statistics.reset()
         for batch in held_out:
             seen = see(batch["image"])
-            self.statistics.update(self.map_score.smooth(self.residual(seen.images, seen.reconstructions)))
+            residuals = self.residual(seen.images, given(seen.reconstructions))
+            self.statistics.update(self.map_score.smooth(residuals))
 
     @property
     def is_fitted(self) -> bool:

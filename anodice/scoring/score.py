@@ -24,6 +24,12 @@ class Seen(NamedTuple):
     features: Tensor | None = None
 
 
+def given(part: Tensor | None) -> Tensor:
+    """A part of `Seen` that the score `needs`: detectors refuse a score whose needs they do not serve."""
+    assert part is not None
+    return part
+
+
 See = Callable[[Tensor], Seen]
 """Images (N, C, H, W) float32 in [0, 1] -> what a network makes of them."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anodice.functional.ssim import gaussian_ssim_map
-from anodice.scoring.score import Batches, Score, See, Seen
+from anodice.scoring.score import Batches, Score, See, Seen, given
 
 
 class TemplateRatio(Score):
@@ -27,6 +27,7 @@ class TemplateRatio(Score):
 
     needs: ClassVar[tuple[str, ...]] = ("reconstructions", "classes")
     served_by: ClassVar[str] = "model=ae_classifier"
+    templates: Tensor
 
     def __init__(self, *, classes: Sequence[str], image_size: int, in_channels: int) -> None:
         super().__init__()
@@ -45,8 +46,8 @@ class TemplateRatio(Score):
         return bool(self.templates.any())
 
     def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
-        reconstructed, _ = _dissimilarity(seen.images, seen.reconstructions)
-        expected, maps = _dissimilarity(seen.images, self.templates[seen.classes])
+        reconstructed, _ = _dissimilarity(seen.images, given(seen.reconstructions))
+        expected, maps = _dissimilarity(seen.images, self.templates[given(seen.classes)])
         return maps, -(reconstructed / expected.clamp_min(1e-6))
 
 

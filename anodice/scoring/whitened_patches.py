@@ -30,6 +30,9 @@ class WhitenedPatches(nn.Module):
         cell: pixels along a cell.
     """
 
+    filters: Tensor
+    means: Tensor
+
     def __init__(self, *, cell: int) -> None:
         super().__init__()
         self.cell = cell

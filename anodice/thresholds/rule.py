@@ -12,7 +12,8 @@ from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Sweep, scored
 from anodice.thresholds.threshold import Threshold
 
-Scores, Labels = NDArray[np.float64], NDArray[np.bool_]
+Scores = NDArray[np.float64]
+Labels = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

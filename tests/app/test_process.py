@@ -73,17 +73,6 @@ def test_first_job_began_with_the_process_and_the_next_begins_now():
     assert now <= process.begin_job() <= time.perf_counter()
 
 
-def test_peak_memory_is_in_megabytes_and_never_falls():
-    before = process.peak_memory_megabytes()
-    if before is None:
-        pytest.skip("this system does not tell")
-    held = torch.ones(25_000_000)
-    after = process.peak_memory_megabytes()
-    del held
-    assert 10 < before <= after < 1_000_000
-    assert process.peak_memory_megabytes() >= after
-
-
 def test_kept_memory_is_used_again():
     code = (
         "import resource, torch; from anodice.app.process import keep_freed_memory; kept = keep_freed_memory()\n"

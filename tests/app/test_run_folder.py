@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -55,14 +54,6 @@ def test_an_unfinished_run_tells_what_is_there(tmp_path):
     run = make_run(tmp_path, "broken", age=0, best=False)
     with pytest.raises(AnodiceError, match=r"expected checkpoints/best\.ckpt .* found checkpoints, config.yaml"):
         run_folder.find_run(str(run), tmp_path)
-
-
-def test_json_is_replaced_whole(tmp_path):
-    path = tmp_path / "metrics.json"
-    run_folder.write_json(path, {"f1": 0.5})
-    with pytest.raises(ValueError, match="Out of range float"):
-        run_folder.write_json(path, {"f1": float("nan")})
-    assert json.loads(path.read_text()) == {"f1": 0.5}
 
 
 def test_environment_names_versions_and_device():

@@ -8,52 +8,26 @@ import numpy as np
 import pytest
 
 from anodice.errors import AnodiceError
-from anodice.evaluation.run_metrics import Fitted, evaluate, fit_thresholds
-from anodice.evaluation.score_table import COLUMNS, ScoreTable, read_scores, same_images, write_scores
+from anodice.evaluation.run_metrics import run_metrics
+from anodice.evaluation.score_table import COLUMNS, read_scores, same_images, write_scores
 from anodice.metrics.sweep import sweep
+from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.normals import NormalsOnly
 from anodice.thresholds.rules import F1Max, Manual, Oracle, PerClass, PrecisionAt, RecallAt
+from tests.tables import fitted_to, made_up, metrics_of
 
 _PROVENANCE = {"fitted_on": "validation", "split_digest": "abcd"}
-
-
-def made_up(
-    normals: int = 60, anomalies: int = 20, *, leaked: int = 10, gap: float = 2.0, predicted: str = ""
-) -> ScoreTable:
-    """Validation and test alike: normals around 0, anomalies around `gap`; the first test normals are copies."""
-    rng = np.random.default_rng(0)
-    label = np.tile([False] * normals + [True] * anomalies, 2)
-    count = len(label)
-    split = np.repeat(["validation", "test"], count // 2)
-    first = np.arange(count) - count // 2
-    return ScoreTable(
-        path=np.array([f"photo_{k}.png" for k in range(count)]),
-        split=split,
-        class_name=np.where(label, "ano", "03"),
-        face=np.where(label, 0, 1 + np.arange(count) % 2),
-        session=np.where(np.arange(count) % 3 == 0, "16_09_21", "img"),
-        label=label,
-        score=rng.normal(size=count) + gap * label,
-        leaked=(split == "test") & (first < leaked),
-        content=np.array([f"hash_{k}" for k in range(count)]),
-        predicted=np.full(count, predicted, dtype="U2"),
-        group=np.array([f"hash_{k}" for k in range(count)]),
-    )
-
-
-def evaluated(table: ScoreTable, rule=None) -> dict:
-    return evaluate(table, fit_thresholds(table, F1Max() if rule is None else rule, "abcd"), seed=0)
 
 
 def test_threshold_comes_from_validation_alone():
     table = made_up()
     moved = made_up()
     moved.score[moved.split == "test"] += 100
-    assert fit_thresholds(table, F1Max(), "abcd").chosen == fit_thresholds(moved, F1Max(), "abcd").chosen
+    assert fitted_to(table).chosen == fitted_to(moved).chosen
 
 
 def test_published_counts_all_and_clean_leaves_the_copies_out():
-    found = evaluated(made_up(leaked=10))["test"]
+    found = metrics_of(made_up(leaked=10))["test"]
     assert (found["published"]["normals"], found["clean"]["normals"]) == (60, 50)
     assert found["published"]["anomalies"] == found["clean"]["anomalies"] == 20
 
@@ -61,30 +35,40 @@ def test_published_counts_all_and_clean_leaves_the_copies_out():
 def test_oracle_is_the_best_on_each_part_and_is_called_fitted_on_test():
     table = made_up()
     for name, part in (("published", table.published), ("clean", table.clean)):
-        row = evaluated(table)["test"][name]["at"]["oracle"]
+        row = metrics_of(table)["test"][name]["at"]["oracle"]
         assert row["f1"] == np.nanmax(sweep(part.score, part.label).f1)
         assert row["fitted_on"] == "test"
 
 
 def test_flag_everything_has_the_f1_of_the_prevalence():
-    row = evaluated(made_up())["test"]["published"]["at"]["flag_everything"]
+    row = metrics_of(made_up())["test"]["published"]["at"]["flag_everything"]
     assert row["f1"] == pytest.approx(2 * 20 / (20 + 80))
     assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (20, 60, 0, 0)
 
 
+def test_false_positive_rate_is_that_at_95_percent_recall():
+    table = made_up(normals=100, anomalies=20, leaked=0)
+    test = np.flatnonzero(table.split == "test")
+    # A normal lies beside each anomaly: 19 of 20 anomalies, 95 %, come with as many normals as lie above the 19th.
+    table.score[test] = np.concatenate([np.arange(100), 99.5 - np.arange(20)])
+    part = metrics_of(table)["test"]["published"]
+    assert part["false_positive_rate_at_95_recall"] == 18 / 100
+    assert part["false_positive_rate_at_95_recall_low"] < 0.18 < part["false_positive_rate_at_95_recall_high"]
+
+
 def test_intervals_hold_their_figures():
-    part = evaluated(made_up())["test"]["published"]
+    part = metrics_of(made_up())["test"]["published"]
     assert part["auroc_low"] < part["auroc"] < part["auroc_high"]
     for row in part["at"].values():
         assert row["f1_low"] <= row["f1"] <= row["f1_high"]
 
 
 def test_same_seed_same_figures():
-    assert evaluated(made_up()) == evaluated(made_up())
+    assert metrics_of(made_up()) == metrics_of(made_up())
 
 
 def test_another_rule_stands_beside_the_four():
-    found = evaluated(made_up(), RecallAt(1.0))
+    found = metrics_of(made_up(), RecallAt(1.0))
     assert list(found["test"]["clean"]["at"]) == ["recall_at", "f1_max", "normals_only", "oracle", "flag_everything"]
     assert found["threshold"] == "recall_at"
 
@@ -92,18 +76,18 @@ def test_another_rule_stands_beside_the_four():
 def test_no_validation_anomaly_leaves_f1_max_null_with_its_reason():
     table = made_up()
     table = table.where((table.split == "test") | ~table.label)
-    row = evaluated(table, NormalsOnly())["test"]["clean"]["at"]["f1_max"]
+    row = metrics_of(table, NormalsOnly())["test"]["clean"]["at"]["f1_max"]
     assert row["f1"] is None
     assert row["threshold"] is None
     assert "60 normal and 0 anomalous" in row["reason"]
     with pytest.raises(AnodiceError, match="60 normal and 0 anomalous"):
-        fit_thresholds(table, F1Max(), "abcd")
+        fitted_to(table)
 
 
 def test_no_test_anomaly_leaves_figures_null_never_zero():
     table = made_up()
     table = table.where((table.split == "validation") | ~table.label)
-    part = evaluated(table)["test"]["published"]
+    part = metrics_of(table)["test"]["published"]
     assert part["auroc"] is None
     assert "reason" in part
     row = part["at"]["f1_max"]
@@ -113,27 +97,27 @@ def test_no_test_anomaly_leaves_figures_null_never_zero():
 
 
 def test_nothing_flagged_has_no_precision():
-    row = evaluated(made_up(), Manual(1e9))["test"]["published"]["at"]["manual"]
+    row = metrics_of(made_up(), Manual(1e9))["test"]["published"]["at"]["manual"]
     assert (row["precision"], row["recall"], row["f1"]) == (None, 0.0, 0.0)
     assert "nothing is flagged" in row["reason"]
 
 
 def test_faces_count_the_false_alarms_of_the_normals():
-    found = evaluated(made_up())
+    found = metrics_of(made_up())
     assert set(found["faces"]) == {"1", "2"}
     assert sum(f["normals"] for f in found["faces"].values()) == 60
     assert sum(f["false_alarms"] for f in found["faces"].values()) == found["test"]["published"]["at"]["f1_max"]["fp"]
 
 
 def test_sessions_count_misses_too():
-    found = evaluated(made_up())
+    found = metrics_of(made_up())
     assert set(found["sessions"]) == {"16_09_21", "img"}
     assert sum(s["misses"] for s in found["sessions"].values()) == found["test"]["published"]["at"]["f1_max"]["fn"]
 
 
 def test_scores_are_read_back_to_the_last_digit(tmp_path):
     table = made_up()
-    write_scores(tmp_path / "scores.csv", table, fit_thresholds(table, F1Max(), "abcd").chosen)
+    write_scores(tmp_path / "scores.csv", table, fitted_to(table).chosen)
     again = read_scores(tmp_path / "scores.csv")
     for name in (
         "path",
@@ -158,7 +142,7 @@ def test_scores_without_a_column_are_refused(tmp_path):
 
 
 def test_a_detector_without_classes_has_no_accuracy():
-    part = evaluated(made_up())["test"]["published"]
+    part = metrics_of(made_up())["test"]["published"]
     assert (part["class_accuracy"], part["face_accuracy"]) == (None, None)
 
 
@@ -166,9 +150,9 @@ def test_accuracy_counts_the_normals_alone():
     table = made_up(predicted="03")
     table.predicted[table.label] = "07"
     table.face[~table.label] = 3
-    assert evaluated(table)["test"]["clean"]["class_accuracy"] == 1.0
+    assert metrics_of(table)["test"]["clean"]["class_accuracy"] == 1.0
     table.predicted[(table.split == "test") & (np.cumsum(~table.label) % 4 == 0)] = "04"
-    part = evaluated(table)["test"]["published"]
+    part = metrics_of(table)["test"]["published"]
     assert part["class_accuracy"] == part["face_accuracy"] == 0.75
 
 
@@ -177,8 +161,8 @@ def test_each_class_gets_a_threshold_of_its_own():
     second = np.arange(len(table)) % 2 == 0
     table.predicted[second] = "04"
     table.score[second] += 100
-    fitted = fit_thresholds(table, PerClass(F1Max()), "abcd")
-    assert evaluate(table, fitted, seed=0)["test"]["published"]["at"]["per_class"]["f1"] > 0.95
+    fitted = fitted_to(table, PerClass(F1Max()))
+    assert run_metrics(table, fitted, seed=0)["test"]["published"]["at"]["per_class"]["f1"] > 0.95
     assert set(fitted.chosen.by_class) == {"03", "04"}
     assert fitted.chosen.by_class["04"] - fitted.chosen.by_class["03"] == pytest.approx(100, abs=3)
     verdicts = fitted.chosen.flags(table.score, table.predicted)
@@ -188,7 +172,7 @@ def test_each_class_gets_a_threshold_of_its_own():
 def test_a_class_with_too_few_images_shares_the_pooled_threshold():
     table = made_up(predicted="03")
     table.predicted[np.flatnonzero(~table.label)[:1]] = "04"
-    chosen = fit_thresholds(table, PerClass(F1Max()), "abcd").chosen
+    chosen = fitted_to(table, PerClass(F1Max())).chosen
     assert set(chosen.by_class) == {"03"}
     assert chosen.detail["with_the_pooled_value"] == ["04"]
     assert chosen.value == F1Max().fit(table.validation.score, table.validation.label, **_PROVENANCE).value
@@ -196,14 +180,14 @@ def test_a_class_with_too_few_images_shares_the_pooled_threshold():
 
 def test_a_threshold_per_class_needs_classes():
     with pytest.raises(AnodiceError, match="use model=ae_classifier or model=template"):
-        fit_thresholds(made_up(), PerClass(F1Max()), "abcd")
+        fitted_to(made_up(), PerClass(F1Max()))
 
 
 def test_a_chosen_oracle_is_fitted_on_test_and_warned_of():
     table = made_up()
-    fitted = fit_thresholds(table, Oracle(allowed=True), "abcd")
+    fitted = fitted_to(table, Oracle(allowed=True))
     assert (fitted.chosen.rule, fitted.chosen.fitted_on) == ("oracle", "test")
-    found = evaluate(table, fitted, seed=0)
+    found = run_metrics(table, fitted, seed=0)
     assert found["threshold"] == "oracle"
     assert any("ORACLE" in warning for warning in found["warnings"])
     for part in found["test"].values():
@@ -214,19 +198,19 @@ def test_a_chosen_oracle_is_fitted_on_test_and_warned_of():
 def test_leaks_few_anomalies_and_sessions_are_warned_of():
     table = made_up(leaked=10)
     table.session[table.label] = "another day"
-    leaks, few, sessions = evaluated(table)["warnings"]
+    leaks, few, sessions = metrics_of(table)["warnings"]
     assert leaks.startswith("10 of 80 test images are copies of training images")
     assert "only 20 anomalous images" in few
     assert sessions.startswith("20 of 20 anomalous test images come from shooting sessions without any normal one")
-    assert evaluated(made_up(100, 40, leaked=0))["warnings"] == []
+    assert metrics_of(made_up(100, 40, leaked=0))["warnings"] == []
 
 
 def test_a_tail_that_does_not_fit_is_warned_of(caplog):
     table = made_up(600, 40, leaked=0)
     normal = ~table.label
     table.score[normal] = np.where(np.abs(table.score[normal]) > 1.6, 5.0, table.score[normal])
-    fitted = fit_thresholds(table, NormalsOnly(), "abcd")
-    (warning,) = evaluate(table, fitted, seed=0)["warnings"]
+    fitted = fitted_to(table, NormalsOnly())
+    (warning,) = run_metrics(table, fitted, seed=0)["warnings"]
     assert "does not fit them" in warning
     assert "use threshold=normal_quantile" in warning
     assert warning in caplog.text
@@ -235,15 +219,15 @@ def test_a_tail_that_does_not_fit_is_warned_of(caplog):
 def test_a_precision_out_of_reach_is_warned_of():
     table = made_up(100, 40, leaked=0)
     table.score[np.flatnonzero((table.split == "validation") & ~table.label)[0]] = 100
-    warnings = evaluated(table, PrecisionAt(1.0))["warnings"]
+    warnings = metrics_of(table, PrecisionAt(1.0))["warnings"]
     assert any("no threshold reaches a precision of 1 on validation" in warning for warning in warnings)
 
 
 def test_groups_widen_the_intervals():
     table = made_up()
-    alone = evaluated(table)["test"]["published"]["at"]["f1_max"]
+    alone = metrics_of(table)["test"]["published"]["at"]["f1_max"]
     table.group[:] = [f"burst {k // 5}" for k in range(len(table))]
-    bursts = evaluated(table)["test"]["published"]["at"]["f1_max"]
+    bursts = metrics_of(table)["test"]["published"]["at"]["f1_max"]
     assert bursts["f1"] == alone["f1"]
     for name in ("f1", "recall", "false_alarm_rate"):
         assert bursts[f"{name}_high"] - bursts[f"{name}_low"] > alone[f"{name}_high"] - alone[f"{name}_low"]
@@ -254,7 +238,7 @@ def test_pooled_and_mean_false_alarm_rates_have_their_own_names():
     few = np.flatnonzero((table.split == "test") & ~table.label)[:6]
     table.class_name[few] = "04"
     table.score[few] = 100
-    row = evaluated(table)["test"]["published"]["at"]["f1_max"]
+    row = metrics_of(table)["test"]["published"]["at"]["f1_max"]
     others = row["fp"] - 6
     assert row["false_alarm_rate"] == pytest.approx((6 + others) / 60)
     assert row["mean_class_false_alarm_rate"] == pytest.approx((1 + others / 54) / 2)
@@ -262,7 +246,7 @@ def test_pooled_and_mean_false_alarm_rates_have_their_own_names():
 
 
 def test_trivial_baselines_need_no_detector():
-    part = evaluated(made_up())["test"]["published"]
+    part = metrics_of(made_up())["test"]["published"]
     assert part["prevalence"] == 0.25
     assert part["baselines"]["random"] == {"f1": 0.25, "precision": 0.25, "recall": 0.25}
     nothing = part["baselines"]["flag_nothing"]
@@ -271,7 +255,7 @@ def test_trivial_baselines_need_no_detector():
 
 def test_scores_of_before_the_groups_are_read(tmp_path):
     table = made_up()
-    write_scores(tmp_path / "scores.csv", table, fit_thresholds(table, F1Max(), "abcd").chosen)
+    write_scores(tmp_path / "scores.csv", table, fitted_to(table).chosen)
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0].split(",") == list(COLUMNS)
     (tmp_path / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines))
@@ -291,16 +275,22 @@ def test_runs_are_paired_by_their_pixels():
     assert same_images(first, second.where(second.content != second.published.content[0])) is None
 
 
+@pytest.mark.parametrize(("first", "second", "left"), [(10, 0, 70), (0, 10, 70), (5, 20, 60), (0, 0, 80)])
+def test_what_is_a_copy_for_either_run_is_not_compared(first, second, left):
+    tables = same_images(made_up(leaked=first), made_up(leaked=second))
+    assert [len(table) for table in tables] == [left, left]
+
+
 @pytest.mark.parametrize("predicted", ["", "03"])
 def test_thresholds_come_back_from_their_file(predicted):
     rule = PerClass(F1Max()) if predicted else NormalsOnly()
-    fitted = fit_thresholds(made_up(normals=30, predicted=predicted), rule, "abcd")
-    assert Fitted.from_dict(json.loads(json.dumps(fitted.as_dict()))) == fitted
+    fitted = fitted_to(made_up(normals=30, predicted=predicted), rule)
+    assert FittedThresholds.from_dict(json.loads(json.dumps(fitted.as_dict()))) == fitted
 
 
 def test_thresholds_that_could_not_be_fitted_come_back_with_their_reason():
     table = made_up()
-    fitted = fit_thresholds(table.where(~table.label), NormalsOnly(), "abcd")
-    again = Fitted.from_dict(json.loads(json.dumps(fitted.as_dict())))
+    fitted = fitted_to(table.where(~table.label), NormalsOnly())
+    again = FittedThresholds.from_dict(json.loads(json.dumps(fitted.as_dict())))
     assert again == fitted
     assert "f1_max" in again.refused

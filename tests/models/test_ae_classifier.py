@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from anodice.errors import AnodiceError
-from anodice.models.ae_classifier import AEClassifier
+from anodice.models.ae_classifier import AEClassifier, AEClassifierNetwork
 from anodice.models.optimizers import adam
 from anodice.scoring.pooling import Mean
 from anodice.scoring.residual_score import ResidualScore
@@ -23,8 +23,10 @@ def _made(**changes):
     score = ResidualScore(
         residual=L1(), smoothing=0.0, normalise=False, border_radius=None, pooling=Mean(), image_size=SIZE
     )
-    settings = {"classes": CLASSES, "class_weight": 0.1, "class_quantile": None, "score": score, "code": 8} | changes
-    return AEClassifier(**settings, loss="l1", image_size=SIZE, in_channels=1, optimizer=adam, channels_last=True)
+    settings = {"class_weight": 0.1, "class_quantile": None, "score": score} | changes
+    classes, code = settings.pop("classes", CLASSES), settings.pop("code", 8)
+    network = AEClassifierNetwork(in_channels=1, image_size=SIZE, classes=classes, code=code)
+    return AEClassifier(network, **settings, loss="l1", optimizer=adam)
 
 
 def _batch(count=30, seed=1):
@@ -39,7 +41,7 @@ def test_loss_is_reconstruction_and_weighted_cross_entropy():
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 0.1 * terms["classification"])
     difference = detector.network(batch["image"]) - batch["image"]
     torch.testing.assert_close(terms["reconstruction"], difference.abs().mean())
-    logits = detector.network.logits(batch["image"])
+    logits = detector.network.both(batch["image"])[1]
     torch.testing.assert_close(terms["classification"], F.cross_entropy(logits, batch["class"]))
 
 
@@ -47,8 +49,7 @@ def test_loss_is_reconstruction_and_weighted_cross_entropy():
 def test_classes_are_those_of_the_head():
     detector, batch = _made().eval(), _batch()
     found = detector(batch["image"]).classes
-    assert torch.equal(found, detector.network.logits(batch["image"]).argmax(1))
-    assert torch.equal(found, detector.classify(batch["image"]))
+    assert torch.equal(found, detector.network.both(batch["image"])[1].argmax(1))
 
 
 @torch.no_grad()
@@ -56,8 +57,8 @@ def test_scores_are_divided_by_the_quantile_of_the_class_they_are_taken_for():
     plain, scaled, batch = _made().eval(), _made(class_quantile=0.5).eval(), _batch(300)
     for detector in (plain, scaled):
         detector.network.head.weight.mul_(1000)  # so that the classes differ
-        detector.network.head.bias.copy_(-detector.network.logits(batch["image"]).median(0).values)
-    scaled.calibrate([], [{name: value[k : k + 50] for name, value in batch.items()} for k in range(0, 300, 50)])
+        detector.network.head.bias.copy_(-detector.network.both(batch["image"])[1].median(0).values)
+    scaled.fit([], [{name: value[k : k + 50] for name, value in batch.items()} for k in range(0, 300, 50)])
     scores, classes = plain(batch["image"])[1:]
     found = scaled(batch["image"]).scores
     assert len(set(classes.tolist())) > 1
@@ -71,7 +72,7 @@ def test_scores_are_divided_by_the_quantile_of_the_class_they_are_taken_for():
 def test_the_ratio_of_the_web_page_can_be_its_score():
     score = TemplateRatio(classes=CLASSES, image_size=SIZE, in_channels=1)
     detector, batch = _made(score=score).eval(), _batch()
-    detector.calibrate([batch], [])
+    detector.fit([batch], [])
     torch.testing.assert_close(score.templates[1], batch["image"][1::3].mean(0))
     assert (detector(batch["image"]).scores < 0).all()
 
@@ -82,7 +83,7 @@ def test_the_ratio_of_the_web_page_can_be_its_score():
         ({"classes": ("good",)}, r"at least 2 classes to tell apart, got 1 \(good\); use model=conv_ae"),
         ({"class_weight": 0.0}, "model.class_weight above 0"),
         ({"class_quantile": 2.0}, r"model.class_quantile in \[0, 1\]"),
-        ({"code": 0}, "model.code between 1 and 1023"),
+        ({"code": 0}, r"code between 1 and 1023.* set model\.network\.code"),
     ],
 )
 def test_settings_without_meaning_are_refused(settings, message):

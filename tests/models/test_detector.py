@@ -10,9 +10,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from anodice.errors import AnodiceError
-from anodice.models.conv_ae import ConvAE
+from anodice.models.conv_ae import ConvAENetwork
 from anodice.models.optimizers import adam
-from anodice.models.vae import VAE
+from anodice.models.reconstruction import ReconstructionDetector
+from anodice.models.vae import VAE, VAENetwork
 from anodice.scoring.nearest_neighbour import NearestNeighbour
 from anodice.scoring.pooling import Max, Mean
 from anodice.scoring.residual_score import ResidualScore
@@ -26,29 +27,18 @@ def _score(image_size=SIZE, **changes):
     return ResidualScore(**(settings | changes), image_size=image_size)
 
 
-def _conv_ae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True, **changes):
+def _conv_ae(*, image_size=SIZE, in_channels=1, code=16, sigmoid=False, score=None, loss="l1", channels_last=True):
     torch.manual_seed(0)
-    return ConvAE(
-        **({"hidden": (), "batch_norm": True, "sigmoid": False, "loss": "l1", "code": 16} | changes),
-        widths=(32, 64, 128, 128),
-        image_size=image_size,
-        in_channels=in_channels,
-        score=score or _score(image_size),
-        optimizer=adam,
-        channels_last=channels_last,
-    )
+    network = ConvAENetwork(in_channels=in_channels, image_size=image_size, code=code, sigmoid=sigmoid)
+    score = score or _score(image_size)
+    return ReconstructionDetector(network, loss=loss, score=score, optimizer=adam, channels_last=channels_last)
 
 
-def _vae(*, image_size=SIZE, in_channels=1, score=None, channels_last=True, **changes):
+def _vae(*, image_size=SIZE, in_channels=1, code=16, noise_scale=0.02, score=None, **changes):
     torch.manual_seed(0)
-    return VAE(
-        **({"noise_scale": 0.02, "beta": 2.0, "warm_up_steps": 10, "code": 16} | changes),
-        image_size=image_size,
-        in_channels=in_channels,
-        score=score or _score(image_size),
-        optimizer=adam,
-        channels_last=channels_last,
-    )
+    network = VAENetwork(in_channels=in_channels, image_size=image_size, code=code, noise_scale=noise_scale)
+    settings = {"beta": 2.0, "warm_up_steps": 10} | changes
+    return VAE(network, score=score or _score(image_size), optimizer=adam, **settings)
 
 
 def test_what_is_logged_of_a_training_are_means_over_the_images_of_the_last_epoch(monkeypatch):
@@ -56,7 +46,7 @@ def test_what_is_logged_of_a_training_are_means_over_the_images_of_the_last_epoc
     detector.optimizer = partial(adam, lr=0.001)
 
     def loss_terms(batch):
-        terms = ConvAE.loss_terms(detector, batch)
+        terms = ReconstructionDetector.loss_terms(detector, batch)
         losses.append((len(batch["image"]), terms["loss"].item()))
         return terms
 
@@ -162,28 +152,28 @@ def test_shuffled_columns_change_the_score(make):
 
 @both
 @torch.no_grad()
-def test_an_uncalibrated_detector_refuses_to_score(make):
+def test_an_unfitted_detector_refuses_to_score(make):
     with pytest.raises(AnodiceError, match="train the detector first"):
         make(score=_score(normalise=True)).eval()(_images())
 
 
 @both
 @torch.no_grad()
-def test_calibrating_again_replaces_the_calibration(make):
+def test_fitting_again_forgets_what_was_fitted(make):
     detector = make(score=_score(normalise=True)).eval()
-    detector.calibrate([], _batches(seed=3))
+    detector.fit([], _batches(seed=3))
     once = detector(_images())[1]
-    detector.calibrate([], _batches(seed=4))
-    detector.calibrate([], _batches(seed=3))
+    detector.fit([], _batches(seed=4))
+    detector.fit([], _batches(seed=3))
     torch.testing.assert_close(detector(_images())[1], once)
     assert detector.score.statistics.count == 6
 
 
 @both
 @torch.no_grad()
-def test_weights_and_calibration_travel_in_the_state_dict(make):
+def test_weights_and_what_was_fitted_travel_in_the_state_dict(make):
     detector = make(score=_score(normalise=True)).eval()
-    detector.calibrate([], _batches(seed=3))
+    detector.fit([], _batches(seed=3))
     restored = make(score=_score(normalise=True)).eval()
     torch.nn.init.zeros_(restored.network.decoder.linear[0].weight)
     restored.load_state_dict(detector.state_dict())
@@ -213,12 +203,12 @@ def test_painted_images_are_reconstructed_to_the_clean_ones(make):
 
 
 def test_a_score_that_the_detector_cannot_serve_is_refused():
-    with pytest.raises(AnodiceError, match="NearestNeighbour needs feature_maps of it; use model=inception_cae"):
+    with pytest.raises(AnodiceError, match="ConvAENetwork can serve, but NearestNeighbour needs its features; use model=inception_cae"):
         _conv_ae(score=NearestNeighbour(image_size=SIZE))
 
 
 def test_bce_needs_outputs_between_black_and_white():
-    with pytest.raises(AnodiceError, match=r"model.sigmoid=true with model.loss=bce"):
+    with pytest.raises(AnodiceError, match=r"model.network.sigmoid=true with model.loss=bce"):
         _conv_ae(loss="bce")
     assert _conv_ae(loss="bce", sigmoid=True).loss_terms({"image": _images()})["loss"].isfinite()
 
@@ -226,7 +216,7 @@ def test_bce_needs_outputs_between_black_and_white():
 @both
 @pytest.mark.parametrize("code", [0, 4096])
 def test_a_code_that_does_not_squeeze_is_refused(make, code):
-    with pytest.raises(AnodiceError, match=f"model.code between 1 and 4095, fewer numbers .*, got {code}"):
+    with pytest.raises(AnodiceError, match=f"code between 1 and 4095, fewer numbers .*, got {code}; set model.network.code"):
         make(code=code)
 
 
@@ -258,8 +248,8 @@ def test_without_warm_up_beta_is_full_from_the_first_step(monkeypatch):
     [
         ({"beta": -1.0}, "model.beta of at least 0, got -1.0"),
         ({"warm_up_steps": -1}, "model.warm_up_steps of at least 0, got -1"),
-        ({"noise_scale": 0}, "model.noise_scale above 0 grey levels, got 0"),
-        ({"noise_scale": -0.1}, "model.noise_scale above 0 grey levels, got -0.1"),
+        ({"noise_scale": 0}, "model.network.noise_scale above 0 grey levels, got 0"),
+        ({"noise_scale": -0.1}, "model.network.noise_scale above 0 grey levels, got -0.1"),
     ],
 )
 def test_settings_without_meaning_are_refused(settings, message):

@@ -7,14 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from anodice.baselines.plain_cae import BaselineCAENetwork
 from anodice.errors import AnodiceError
-from anodice.models.inception import (
-    BaselineCAENetwork,
-    InceptionBlock,
-    InceptionCAENetwork,
-    UpsampledConv2d,
-    UpsampledInceptionBlock,
-)
+from anodice.models.inception import InceptionBlock, InceptionCAENetwork, UpsampledConv2d, UpsampledInceptionBlock
 
 SMALL, LARGE = [8, 16, 32], [32, 32, 64, 64, 128, 128]
 
@@ -139,16 +134,16 @@ def test_baseline_keeps_the_shape_and_the_range(channels, size, code):
     assert 0 <= network(images).amin() < network(images).amax() <= 1
 
 
-def test_features_are_the_encoders_last_maps_averaged():
+def test_features_are_the_encoders_last_maps():
     network = _inception(in_channels=3, filters=(4, 8, 6), image_size=32).eval()
     maps = network.feature_maps(_images(channels=3))
     assert maps.shape == (2, 24, 4, 4)
-    torch.testing.assert_close(network.features(_images(channels=3)), maps.mean((2, 3)))
+    assert torch.equal(maps, network.encoder(_images(channels=3)))
 
 
 def test_usual_features_have_128_numbers():
-    assert _inception(filters=SMALL).eval().features(_images()).shape == (2, 128)
-    assert _baseline(filters=(32, 64, 128), code=128).eval().features(_images()).shape == (2, 128)
+    assert _inception(filters=SMALL).eval().feature_maps(_images()).shape[:2] == (2, 128)
+    assert _baseline(filters=(32, 64, 128), code=128).eval().encoder(_images()).shape == (2, 128)
 
 
 @pytest.mark.parametrize("code", [1, 5])
@@ -158,20 +153,20 @@ def test_the_decoder_sees_no_more_than_the_code(code):
     network.bottleneck[1].register_forward_hook(lambda module, inputs, output: seen.append(output))
     network(_images())
     assert [tuple(codes.shape) for codes in seen] == [(2, code)]
-    assert network.code == code
+    assert network.narrowest == code
 
 
 def test_without_a_bottleneck_the_code_is_the_feature_map():
     network = _inception(filters=SMALL).eval()
-    assert network.code == network.feature_maps(_images())[0].numel() == 2 * 32 * 32
+    assert network.narrowest == network.feature_maps(_images())[0].numel() == 2 * 32 * 32
 
 
 @pytest.mark.parametrize("make", [_inception, lambda: _inception(code=4), _baseline])
 def test_reconstruction_is_deterministic_and_the_same_in_a_batch(make):
     network, images = make().eval(), _images(count=4)
-    once = network.reconstruct(images)
-    assert torch.equal(once, network.reconstruct(images))
-    alone = torch.cat([network.reconstruct(image) for image in images.split(1)])
+    once = network(images)
+    assert torch.equal(once, network(images))
+    alone = torch.cat([network(image) for image in images.split(1)])
     torch.testing.assert_close(once, alone, rtol=1e-4, atol=1e-5)
 
 
@@ -191,10 +186,15 @@ def test_bfloat16_and_channels_last_give_nearly_the_same(make, channels):
     images = images.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-5)
     with torch.autocast("cpu", torch.bfloat16):
-        coarse, features = network(images), network.features(images)
+        coarse = network(images)
         F.mse_loss(coarse, images).backward()
-    assert coarse.dtype == features.dtype == torch.float32
+    assert coarse.dtype == torch.float32
     torch.testing.assert_close(coarse, expected, rtol=0, atol=0.03)
+
+
+def test_feature_maps_are_float32_under_autocast():
+    with torch.autocast("cpu", torch.bfloat16):
+        assert _inception().eval().feature_maps(_images()).dtype == torch.float32
 
 
 def test_state_survives_a_round_trip_and_holds_no_constants():

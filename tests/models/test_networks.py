@@ -38,7 +38,7 @@ def test_parameters_are_as_many_as_published(make, published):
 @pytest.mark.parametrize("make", [_conv_ae, _vae])
 def test_a_reconstruction_has_the_shape_of_its_image(make, size, channels):
     network = make(in_channels=channels, image_size=size).eval()
-    assert network.reconstruct(_images(channels=channels, size=size)).shape == (2, channels, size, size)
+    assert network(_images(channels=channels, size=size)).shape == (2, channels, size, size)
 
 
 @pytest.mark.parametrize("code", [1, 16])
@@ -49,7 +49,7 @@ def test_an_image_goes_through_as_few_numbers_as_the_code_has(code):
 
 @pytest.mark.parametrize("make", [_conv_ae, _vae])
 def test_the_usual_code_is_far_smaller_than_the_image(make):
-    assert make(image_size=128).code < 128 * 128 / 100
+    assert make(image_size=128).narrowest < 128 * 128 / 100
 
 
 def test_the_decoder_sees_nothing_but_the_code():
@@ -62,17 +62,16 @@ def test_the_decoder_sees_nothing_but_the_code():
 @pytest.mark.parametrize("make", [_conv_ae, _vae])
 def test_reconstruction_is_deterministic_and_the_same_in_a_batch(make):
     network, images = make().eval(), _images(count=5)
-    once = network.reconstruct(images)
-    assert torch.equal(once, network.reconstruct(images))
-    alone = torch.cat([network.reconstruct(image) for image in images.split(1)])
+    once = network(images)
+    assert torch.equal(once, network(images))
+    alone = torch.cat([network(image) for image in images.split(1)])
     torch.testing.assert_close(once, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_the_vae_reconstructs_from_the_posterior_mean():
     network, images = _vae().eval(), _images()
     mean, _ = network.encode(images)
-    assert torch.equal(network.reconstruct(images), network.decoder(mean))
-    assert torch.equal(network(images), network.reconstruct(images))
+    assert torch.equal(network(images), network.decoder(mean))
 
 
 @pytest.mark.parametrize("hidden", [(), (256,), (256, 128)])
@@ -173,5 +172,5 @@ def test_reconstruction_term_of_a_perfect_reconstruction():
 def test_networks_see_where_things_are(make):
     network, images = make().eval(), _images()
     columns = torch.randperm(64, generator=torch.Generator().manual_seed(2))
-    moved = network.reconstruct(images)[..., columns]
-    assert not torch.allclose(network.reconstruct(images[..., columns]), moved, atol=1e-3)
+    moved = network(images)[..., columns]
+    assert not torch.allclose(network(images[..., columns]), moved, atol=1e-3)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from anodice.augmentation.defect_painter import DefectPainter
+from anodice.baselines.classifiers import DefectCNN
 from anodice.baselines.cnn import CNN
 from anodice.models.defect_unet import DefectUNet, UNet
 from anodice.models.optimizers import adam
@@ -15,19 +16,20 @@ from anodice.scoring.pooling import Max
 SIZE = 64
 
 
-def _shared(share=0.5):
+def _painter(share):
+    return DefectPainter(image_size=SIZE, stamps=36, share=share, seed=0)
+
+
+def _cnn(share=0.5):
     torch.manual_seed(0)
-    painter = DefectPainter(image_size=SIZE, stamps=36, share=share, seed=0)
-    return {"painter": painter, "image_size": SIZE, "in_channels": 1, "optimizer": adam, "channels_last": True}
+    return CNN(DefectCNN(in_channels=1, image_size=SIZE), painter=_painter(share), optimizer=adam)
 
 
-def _cnn(**changes):
-    return CNN(**_shared(**changes))
-
-
-def _unet(**changes):
+def _unet(share=0.5):
+    torch.manual_seed(0)
+    network = UNet(in_channels=1, image_size=SIZE, widths=(8, 16, 16))
     score = MapScore(smoothing=0.0, border_radius=None, pooling=Max(), image_size=SIZE)
-    return DefectUNet(widths=(8, 16, 16), score=score, **_shared(**changes))
+    return DefectUNet(network, painter=_painter(share), score=score, optimizer=adam)
 
 
 both = pytest.mark.parametrize("make", [_cnn, _unet])
@@ -47,12 +49,23 @@ def test_losses_are_the_logged_terms(make):
 
 @both
 def test_validation_paints_the_same_defects_in_each_epoch(make):
-    detector = make().eval()
-    state = torch.get_rng_state()
-    first, second = (detector.paint(_batch()) for _ in range(2))
-    assert torch.equal(first[0], second[0])
-    assert torch.equal(first[1], second[1])
-    assert torch.equal(torch.get_rng_state(), state)
+    detector, found = make().eval(), []
+    for epoch in range(2):
+        torch.manual_seed(epoch)  # as it stands after other draws
+        state = torch.get_rng_state()
+        found.append(detector.paint(_batch()))
+        assert torch.equal(torch.get_rng_state(), state)
+    (images, masks), (others, other_masks) = found
+    assert masks.any()
+    assert torch.equal(images, others)
+    assert torch.equal(masks, other_masks)
+
+
+@both
+def test_validation_paints_other_defects_on_other_photos(make):
+    detector, batch = make().eval(), _batch()
+    masks = detector.paint(batch)[1]
+    assert not torch.equal(detector.paint(batch | {"index": batch["index"] + 1})[1], masks)
 
 
 @both

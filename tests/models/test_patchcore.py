@@ -1,239 +1,258 @@
-"""PatchCore: what it learns from which photos, what it calls strange, and the backbones it can stand on."""
+"""PatchCore: its score against a brute-force NumPy one, what it keeps, and that it does not mind where a patch lies."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
+import numpy as np
 import pytest
 import torch
-from torchvision.models import get_model
+import torch.nn.functional as F
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from anodice.augmentation.defect_painter import DefectPainter
-from anodice.data.layouts import dice11
 from anodice.errors import AnodiceError
-from anodice.models.local_memory import spread
+from anodice.models.defect_unet import UNet
+from anodice.models.memory_detector import memory_detector
 from anodice.models.optimizers import adam
-from anodice.models.patchcore import PatchCore, TorchvisionPatchCore, patchcore
+from anodice.models.patchcore import PatchMemory
 from anodice.scoring.map_score import MapScore
-from anodice.scoring.pooling import TopMean
+from anodice.scoring.pooling import Max
 
-SIZE = 64
-
-
-def _made(**changes):
-    torch.manual_seed(0)
-    settings = {
-        "backbone": "own",
-        "layers": [1, 2],
-        "weights": None,
-        "patch_weight": 0.5,
-        "views": 20,
-        "augmentation": None,
-        "entries": 8,
-        "radius": 1,
-        "widths": [8, 8, 16],
-        "painter": DefectPainter(image_size=SIZE, stamps=36, share=0.5, seed=0),
-        "score": MapScore(smoothing=0, border_radius=None, pooling=TopMean(fraction=0.02), image_size=SIZE),
-        "image_size": SIZE,
-        "in_channels": 1,
-        "optimizer": adam,
-        "channels_last": True,
-    }
-    return patchcore(**(settings | changes)).eval()
+SIZE, PLACES = 32, 64
 
 
-def _images(count, seed, channels=1):
-    """Two kinds of smooth pictures, a little different each time."""
-    generator = torch.Generator().manual_seed(seed)
-    ramp = torch.linspace(0.2, 0.8, SIZE).expand(channels, SIZE, SIZE)
-    kinds = torch.stack([ramp, ramp.mT])
-    return (kinds[torch.arange(count) % 2] + 0.01 * torch.randn(count, 1, 1, 1, generator=generator)).clamp(0, 1)
+def _memory(*, smoothing=0.0, border_radius=None, image_size=SIZE, **changes):
+    score = MapScore(smoothing=smoothing, border_radius=border_radius, pooling=Max(), image_size=image_size)
+    return PatchMemory(
+        **({"coreset": 1.0, "photos": 100, "neighbours": 5} | changes), score=score, image_size=image_size
+    )
 
 
-def _batches(count=12, channels=1):
-    images = _images(count, 0, channels)
-    return [{"image": images[k : k + 5], "class": torch.arange(count)[k : k + 5] % 2} for k in range(0, count, 5)]
+def _layers(images):
+    """Three features of 8x8 places and two of 4x4, which turn and shift with the image."""
+    fine, coarse = F.avg_pool2d(images, 4), F.avg_pool2d(images, 8)
+    return [torch.cat([fine, fine.square(), 1 - fine], 1), torch.cat([coarse, coarse.square()], 1)]
 
 
-def _fitted(**changes):
-    detector = _made(**changes)
-    detector.calibrate(_batches(channels=changes.get("in_channels", 1)), [])
-    return detector
+def _images(count, seed):
+    return torch.rand(count, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
 
 
-def _resnet(tmp_path):
-    """Weights as a user would bring them."""
-    torch.manual_seed(1)
-    torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "resnet18.pth")
-    return str(tmp_path / "resnet18.pth")
+def _batches(images):
+    classes = torch.arange(len(images)) % 2
+    return [{"image": images[k : k + 2], "class": classes[k : k + 2]} for k in range(0, len(images), 2)]
 
 
-RESNET = {"backbone": "resnet18", "layers": ["layer1", "layer2"]}
+def _fitted(images=None, **changes):
+    memory = _memory(**changes)
+    memory.fit(_layers, _batches(_images(4, seed=0) if images is None else images), [])
+    return memory
 
 
-@pytest.mark.parametrize("backbone", [{}, RESNET], ids=["own", "resnet18"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_mark_is_strange_where_it_lies(backbone, channels):
-    detector = _fitted(**backbone, in_channels=channels)
-    normal = _images(4, 1, channels)
-    marked = normal.clone()
-    marked[:, :, 40:52, 8:20] = 0
-    with torch.inference_mode():
-        before, after = detector(normal), detector(marked)
-    assert before.maps.shape == (4, 1, SIZE, SIZE)
-    assert before.scores.dtype == torch.float64
-    assert (after.scores.min() > before.scores.max()).all()
-    places = after.maps.flatten(1).argmax(1)
-    assert ((places // SIZE > 32) & (places % SIZE < 32)).all()
+def _doubled(maps):
+    """Bilinear enlargement by 2 of (N, D, h, w)."""
+    for axis in (2, 3):
+        maps = np.moveaxis(maps, axis, -1)
+        before = np.concatenate([maps[..., :1], maps[..., :-1]], -1)
+        after = np.concatenate([maps[..., 1:], maps[..., -1:]], -1)
+        pair = np.stack([0.75 * maps + 0.25 * before, 0.75 * maps + 0.25 * after], -1)
+        maps = np.moveaxis(pair.reshape(*maps.shape[:-1], -1), -1, axis)
+    return maps
 
 
-@pytest.mark.parametrize("changes", [{}, {"radius": None}, RESNET], ids=["own", "anywhere", "resnet18"])
-def test_a_loaded_detector_scores_the_same(changes):
-    detector, other = _fitted(**changes), _made(**changes)
-    other.load_state_dict(detector.state_dict())
-    images = _images(3, 1)
-    assert torch.equal(other(images).scores, detector(images).scores)
+def _averaged(maps):
+    """Over 3x3 places, of which those outside are 0."""
+    padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    height, width = maps.shape[2:]
+    return sum(padded[:, :, y : y + height, x : x + width] for y in range(3) for x in range(3)) / 9
 
 
-def test_the_own_encoder_is_trained_and_the_memory_follows_it():
-    detector = _fitted()
-    assert detector.loss_names[0] == "loss"
-    before = detector.memory.memory.bank.clone()
-    terms = detector.train().loss_terms({"image": _images(8, 0), "index": torch.arange(8)})
-    terms["loss"].backward()
-    with torch.no_grad():
-        for parameter in detector.parameters():
-            parameter -= 0.1 * parameter.grad
-    detector.eval().calibrate(_batches(), [])
-    assert not torch.allclose(detector.memory.memory.bank, before)
+def _patches(images):
+    """(N, 64, 5)."""
+    fine, coarse = (_averaged(layer.double().numpy()) for layer in _layers(images))
+    return np.concatenate([fine, _doubled(coarse)], 1).reshape(len(images), 5, PLACES).transpose(0, 2, 1)
 
 
-def test_layers_count_alike_whatever_their_scale():
-    detector, images = _fitted(entries=20), _images(3, 1)  # all are kept: of few, rounding may choose others
-    distances = detector.memory(detector._features(images), images)[0]
-    stretched = SimpleNamespace(extract=lambda images: [100 * f for f in detector._features(images)])
-    detector.memory.fit(stretched.extract, _batches(), [])
-    found = detector.memory(stretched.extract(images), images)[0]
-    torch.testing.assert_close(found, distances, rtol=1e-3, atol=5e-3)
+def _expected(normal, images, neighbours):
+    """Distances (N, 64) and scores (N,) as the paper writes them."""
+    entries = _patches(normal).reshape(-1, 5).astype(np.float16).astype(float)
+    distances, scores = [], []
+    for patches in _patches(images):
+        between = np.linalg.norm(patches[:, None] - entries, axis=2)
+        least = between.min(1)
+        farthest = least.argmax()
+        nearest = entries[between[farthest].argmin()]
+        around = entries[np.linalg.norm(entries - nearest, axis=1).argsort()[:neighbours]]
+        to_others = np.exp(np.linalg.norm(patches[farthest] - around, axis=1))
+        distances.append(least)
+        scores.append((1 - np.exp(least[farthest]) / to_others.sum()) * least[farthest])
+    return np.array(distances), np.array(scores)
 
 
-def test_the_map_is_one_where_held_out_photos_usually_lie():
-    detector = _made()
-    detector.calibrate(_batches(), [{"image": _images(6, 5)}])
-    assert detector(_images(6, 5)).maps.mean().item() == pytest.approx(1, abs=0.05)
+@pytest.mark.parametrize("neighbours", [2, 5, 1000])
+def test_scores_are_those_of_the_paper(neighbours):
+    normal, images = _images(4, seed=0), _images(6, seed=1) * 3
+    memory = _fitted(normal, neighbours=neighbours)
+    _, scores = memory(_layers(images), images)
+    _, expected = _expected(normal, images, neighbours)
+    assert scores.dtype == torch.float64
+    np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-3)
 
 
-def test_a_patch_of_another_kind_is_strange_without_any_training():
-    detector, images = _fitted(patch_weight=1.0), _images(4, 1)
-    striped = images.clone()
-    striped[:, :, 20:36:2, 20:36] += 0.2
-    with torch.inference_mode():
-        features = detector._features(images)
-        plain, marked = (detector.memory._distances(features, i)[1] for i in (images, striped))
-    assert (marked.flatten(1).argmax(1) == marked[0].argmax()).all()
-    assert (marked[:, :, 3:4, 3:4] > 3 * plain.amax((1, 2, 3), keepdim=True)).all()
-    assert _fitted(patch_weight=0)(images).maps.shape == images.shape
+def test_without_neighbours_the_score_is_the_largest_distance():
+    normal, images = _images(4, seed=0), _images(6, seed=1)
+    distances, _ = _expected(normal, images, 1)
+    _, scores = _fitted(normal, neighbours=1)(_layers(images), images)
+    np.testing.assert_allclose(scores.numpy(), distances.max(1), rtol=1e-3)
 
 
-def test_the_weights_come_from_the_file_and_then_from_the_checkpoint(tmp_path):
-    weights = _resnet(tmp_path)
-    torch.manual_seed(2)
-    detector = _fitted(**RESNET, weights=weights)
-    wanted = torch.load(weights, weights_only=True)["layer1.0.conv1.weight"]
-    assert torch.equal(detector.features.extractor.state_dict()["layer1.0.conv1.weight"], wanted)
-    (tmp_path / "resnet18.pth").unlink()
-    other = _made(**RESNET, weights=weights)
-    other.load_state_dict(detector.state_dict())
-    assert torch.equal(other(_images(2, 1)).scores, detector(_images(2, 1)).scores)
+@pytest.mark.parametrize("smoothing", [0.0, 2.0])
+def test_maps_are_the_distances_enlarged_and_smoothed(smoothing):
+    normal, images = _images(4, seed=0), _images(3, seed=1)
+    maps, _ = _fitted(normal, smoothing=smoothing)(_layers(images), images)
+    distances = torch.from_numpy(_expected(normal, images, 5)[0]).float().view(3, 1, 8, 8)
+    expected = F.interpolate(distances, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
+    if smoothing:
+        expected = gaussian_blur(expected, kernel_size=13, sigma=smoothing)
+    torch.testing.assert_close(maps, expected, rtol=0, atol=2e-3)
 
 
-def test_a_torchvision_network_is_not_trained():
-    detector = _fitted(**RESNET)
-    assert isinstance(detector, TorchvisionPatchCore)
-    assert detector.loss_names == ()
-    assert not any(parameter.requires_grad for parameter in detector.parameters())
-    assert "random weights" in detector.describe()
+def test_a_patch_far_from_everything_has_a_finite_score_of_no_more_than_its_distance():
+    images = 1000 * _images(2, seed=1)
+    maps, scores = _fitted()(_layers(images), images)
+    assert scores.isfinite().all()
+    assert (scores <= maps.amax((1, 2, 3)).double() * 1.01).all()
+    assert (scores > 0).all()
 
 
-def test_the_file_must_be_there_and_fit_the_network(tmp_path):
-    with pytest.raises(AnodiceError, match=r"model.weights to be a file with weights of resnet18, got 'no.pth'"):
-        _fitted(**RESNET, weights="no.pth")
-    torch.save({"something": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(AnodiceError, match=r"hold the weights of resnet18, but .* set model.backbone"):
-        _fitted(**RESNET, weights=str(tmp_path / "other.pth"))
+def test_photos_that_are_remembered_have_no_distance():
+    images = _images(4, seed=0)
+    maps, scores = _fitted(images)(_layers(images), images)
+    assert maps.max() < 5e-3
+    assert scores.max() < 5e-3
+
+
+@pytest.mark.parametrize(("coreset", "entries"), [(1.0, 256), (0.5, 128), (0.01, 3), (1e-6, 1)])
+def test_the_coreset_is_that_share_of_all_patches(coreset, entries):
+    memory = _fitted(coreset=coreset)
+    assert memory.bank.shape == (entries, 5)
+    known = _patches(_images(4, seed=0)).reshape(-1, 5)
+    for entry in memory.bank.numpy():
+        assert np.linalg.norm(known - entry, axis=1).min() < 2e-3
+
+
+@pytest.mark.parametrize(("photos", "taken"), [(100, 10), (4, 4), (1, 2)])
+def test_as_many_photos_of_each_class_give_patches(photos, taken):
+    assert len(_fitted(_images(10, seed=0), photos=photos).bank) == taken * PLACES
+
+
+def test_held_out_photos_are_not_remembered():
+    memory = _memory()
+    memory.fit(_layers, _batches(_images(4, seed=0)), _batches(_images(4, seed=1)))
+    assert torch.equal(memory.bank, _fitted().bank)
+
+
+def test_fitting_again_forgets_what_was_fitted():
+    memory = _fitted(_images(8, seed=3))
+    memory.fit(_layers, _batches(_images(4, seed=0)), [])
+    assert torch.equal(memory.bank, _fitted().bank)
+
+
+def test_the_memory_travels_in_the_state_dict_whatever_its_size():
+    memory, other, images = _fitted(coreset=0.3), _memory(), _images(3, seed=1)
+    other.load_state_dict(memory.state_dict())
+    assert other.is_filled
+    for mine, theirs in zip(memory(_layers(images), images), other(_layers(images), images), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_an_unfilled_memory_refuses_to_score():
+    memory = _memory()
+    assert not memory.is_filled
+    with pytest.raises(AnodiceError, match="expected patches of normal photos .* got none; train the detector first"):
+        memory(_layers(_images(1, seed=0)), _images(1, seed=0))
+
+
+def _scene():
+    """A bright die with a dark mark, alone on flat ground."""
+    image = torch.full((1, 1, 64, 64), 0.2)
+    image[..., 16:32, 16:32] = 0.8
+    image[..., 16:24, 16:24] = 0.1
+    return image
+
+
+def test_patches_outside_the_border_do_not_count():
+    plain = torch.full((1, 1, 64, 64), 0.2)
+    in_the_corner, inside = plain.clone(), plain.clone()
+    in_the_corner[..., :4, :4] = 1
+    inside[..., 30:34, 30:34] = 1
+    memory = _fitted(plain, image_size=64, border_radius=0.8)
+    scores = [memory(_layers(images), images)[1].item() for images in (plain, in_the_corner, inside)]
+    assert scores[1] == scores[0]
+    assert scores[2] > scores[0] + 0.05
+    maps, _ = memory(_layers(in_the_corner), in_the_corner)
+    assert (maps[..., :4, :4] == maps.min()).all()
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    "moved",
     [
-        ({"backbone": "resnet19"}, "no backbone 'resnet19'; did you mean 'resnet"),
-        ({**RESNET, "layers": ["layer9"]}, r"layers of resnet18, got \['layer9'\]; its parts are conv1"),
-        ({"layers": [3]}, r"levels of the encoder, from 0 to 2, got \[3\]"),
-        ({"layers": ["layer2"]}, "names of layers are for a torchvision backbone"),
-        ({"layers": []}, "levels of the encoder"),
-        ({"weights": "some.pth"}, "no model.weights with model.backbone=own"),
-        ({"views": 0}, "model.views .* got 0"),
-        ({"entries": 0}, "model.entries .* got 0"),
-        ({"patch_weight": -1}, "model.patch_weight of at least 0, got -1"),
+        lambda images: images.roll((8, 24), (2, 3)),
+        lambda images: images.rot90(1, (2, 3)),
+        lambda images: images.rot90(2, (2, 3)),
+        lambda images: images.flip(3),
+    ],
+    ids=["shifted", "quarter turn", "half turn", "mirrored"],
+)
+def test_where_an_object_lies_and_how_it_is_turned_does_not_matter(moved):
+    normal, marked = _scene(), _scene()
+    marked[..., 26:30, 26:30] = 0
+    memory = _fitted(normal, image_size=64)
+    maps, scores = memory(_layers(moved(normal)), moved(normal))
+    assert maps.max() < 5e-3
+    before, after = memory(_layers(marked), marked), memory(_layers(moved(marked)), moved(marked))
+    assert before[1].item() > 0.05
+    torch.testing.assert_close(after[1], before[1], rtol=0, atol=1e-3)
+    torch.testing.assert_close(after[0], moved(before[0]), rtol=0, atol=1e-3)
+    assert scores.max() < 5e-3
+
+
+@pytest.mark.parametrize("backbone", [("own", [0, 1]), ("resnet18", ["layer1", "layer2"])], ids=["own", "resnet18"])
+@torch.inference_mode()
+def test_a_detector_with_this_memory_finds_a_mark(backbone):
+    torch.manual_seed(0)
+    normal = _scene() + 0.01 * torch.randn(6, 1, 64, 64)
+    detector = memory_detector(
+        backbone=backbone[0],
+        layers=backbone[1],
+        weights=None,
+        network=UNet(in_channels=1, image_size=64, widths=[8, 8]),
+        painter=DefectPainter(image_size=64, stamps=36, share=0.5, seed=0),
+        memory=_memory(image_size=64, coreset=0.2),
+        optimizer=adam,
+    ).eval()
+    assert not detector.is_fitted
+    detector.fit(_batches(normal[:4]), [])
+    assert detector.is_fitted
+    marked = normal[4:].clone()
+    marked[..., 42:50, 40:48] = 1
+    plain, found = detector(normal[4:]), detector(marked)
+    assert (found.scores > plain.scores.max()).all()
+    places = found.maps.flatten(1).argmax(1)
+    assert ((places // 64 > 34) & (places % 64 > 32)).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("coreset", 0),
+        ("coreset", 1.5),
+        ("coreset", float("nan")),
+        ("photos", 0),
+        ("photos", 2.5),
+        ("neighbours", 0),
+        ("neighbours", "9"),
     ],
 )
-def test_settings_that_mean_nothing_are_refused(changes, message):
-    with pytest.raises(AnodiceError, match=message):
-        _made(**changes)
-
-
-def test_before_training_there_is_no_score():
-    with pytest.raises(AnodiceError, match="train the detector first"):
-        _made(**RESNET)(_images(1, 0))
-
-
-def test_while_the_encoder_is_trained_the_maps_are_those_of_the_u_net():
-    detector, images = _made(), _images(2, 0)
-    assert not detector.has_learned
-    with torch.inference_mode():
-        expected, scored = detector.network(detector.formatted(images)), detector(images)
-    assert torch.equal(scored.maps, expected)
-    detector.calibrate(_batches(), [])
-    assert detector.has_learned
-    assert not torch.equal(detector(images).maps, expected)
-
-
-def test_changed_light_is_remembered_as_normal():
-    darker = SimpleNamespace(augment=lambda images: {"image": 0.7 * images, "clean": 0.7 * images})
-    with torch.inference_mode():
-        plain, knowing = (_fitted(views=24, augmentation=a)(0.7 * _images(4, 1)).scores for a in (None, darker))
-    assert (knowing < 0.7 * plain).all()
-
-
-def test_there_are_as_many_views_as_fit(monkeypatch):
-    seen = []
-    monkeypatch.setattr("anodice.models.local_memory.Memory.fit", lambda self, features: seen.append(features.shape[2]))
-    same = SimpleNamespace(augment=lambda images: {"image": images})
-    for views in (5, 12, 35, 36):
-        _made(views=views, augmentation=same, patch_weight=0).calibrate(_batches(), [])
-    assert seen == [4, 12, 24, 36]
-
-
-def test_photos_are_taken_of_every_class_and_from_all_along_it():
-    classes = torch.tensor([4] * 50 + [0] * 3 + [2] * 20)
-    taken = spread(classes, 30)
-    assert [int(taken[classes == k].sum()) for k in (4, 0, 2)] == [13, 3, 13]
-    assert taken[0]
-    assert taken[49]
-    assert spread(classes, 1).sum() == 3
-
-
-@pytest.mark.slow
-def test_real_photos_with_marks_are_stranger_than_without(real_dice_root, data_module):
-    data = data_module(real_dice_root, layout=dice11, image_size=SIZE)
-    normals = [i for i in data.photos.split.fit if not data.photos.records[i].anomalous]
-    batches = [{**b, "image": data.transform(b["image"])} for b in data.evaluation_loader(normals[::10])]
-    held_out = [i for i in data.photos.split.validation if not data.photos.records[i].anomalous][::10]
-    images = torch.cat([data.transform(b["image"]) for b in data.evaluation_loader(held_out)])
-    detector = _made(views=500, entries=32)
-    detector.calibrate(batches, [])
-    marked = images.clone()
-    marked[:, :, 20:30, 26:38] = 1 - marked[:, :, 20:30, 26:38]
-    with torch.inference_mode():
-        assert (detector(marked).scores > detector(images).scores).float().mean() > 0.95
-    assert isinstance(detector, PatchCore)
+def test_settings_that_mean_nothing_are_refused(key, value):
+    with pytest.raises(AnodiceError, match=rf"model\.memory\.{key} .* got {value!r}"):
+        _memory(**{key: value})

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from anodice.evaluation.run_metrics import evaluate, fit_thresholds
 from anodice.metrics.comparison import compare
 from anodice.reporting import markdown
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
-from tests.evaluation.test_run_metrics import made_up
+from anodice.thresholds.rules import FlagEverything, Oracle
+from tests.tables import made_up, metrics_of
 
 ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
 
 
 def metrics(**options: int) -> dict:
-    table = made_up(**options)
-    found = evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)
-    return {**ABOUT, **found}
+    return {**ABOUT, **metrics_of(made_up(**options))}
 
 
 def with_rule(rule: Rule) -> dict:
-    return evaluate(made_up(), fit_thresholds(made_up(), rule, "abcd"), seed=0)
+    return metrics_of(made_up(), rule)
 
 
 def test_table_shows_both_tests_and_the_four_rows():
@@ -45,7 +42,7 @@ def test_every_f1_has_its_interval():
 def test_missing_figures_are_not_available_and_say_why():
     table = made_up()
     table = table.where((table.split == "validation") | ~table.label)
-    found = {"model": "vae", **evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)}
+    found = {"model": "vae", **metrics_of(table)}
     assert "n/a" in markdown.table(found)
     assert any("no anomalous test image" in reason for reason in markdown.reasons(found))
 
@@ -79,7 +76,7 @@ def test_headline_counts_in_plain_words():
 def test_headline_without_anomalies_promises_nothing():
     table = made_up()
     table = table.where((table.split == "validation") | ~table.label)
-    found = evaluate(table, fit_thresholds(table, F1Max(), "abcd"), seed=0)
+    found = metrics_of(table)
     assert "nobody knows what it misses" in markdown.headline(found)
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from anodice.baselines.template import Template
-from anodice.evaluation.inference import calibrate, score_records
+from anodice.evaluation.inference import score_photos
 from anodice.evaluation.pixel_metrics import PIXEL_FIGURES, pixel_figures
 from anodice.evaluation.score_table import score_table
 from anodice.metrics.pixel import PixelCounts
@@ -22,20 +22,21 @@ from anodice.thresholds.rules import F1Max, Manual
 def _fitted(data):
     settings = {"comparison": "absdiff", "own_other": None, "class_quantile": None, "image_size": 64, "in_channels": 1}
     detector = Template(classes=data.classes, **settings).eval()
-    calibrate(detector, data)
+    detector.fit(data.fit_batches(), data.held_out_batches())
     return detector
 
 
-def _table(detector, data):
+def _table(scored, data):
     photos = data.photos
-    return score_table(photos.records, photos.split, lambda part: score_records(detector, data, part))
+    return score_table(photos.records, photos.split, scored.scores, scored.classes)
 
 
 @pytest.fixture
 def scored(data_module, dice_root):
     data = data_module(dice_root)
     detector = _fitted(data)
-    return detector, data, _table(detector, data)
+    everything = score_photos(detector, data)
+    return detector, data, everything, _table(everything, data)
 
 
 def _captions(figure):
@@ -47,9 +48,9 @@ def _threshold(value):
 
 
 def test_gallery_holds_the_misses_the_false_alarms_and_the_nearest(scored):
-    detector, data, table = scored
+    detector, data, everything, table = scored
     threshold = _threshold(float(np.median(table.published.score)))
-    figures = error_gallery(detector, data, table, threshold, most=4)
+    figures = error_gallery(detector, data, everything, table, threshold, most=4)
     test = table.published
     flags = threshold.flags(test.score)
     expected = {
@@ -65,42 +66,50 @@ def test_gallery_holds_the_misses_the_false_alarms_and_the_nearest(scored):
 
 
 def test_captions_say_score_threshold_and_verdict(scored):
-    detector, data, table = scored
-    captions = _captions(error_gallery(detector, data, table, _threshold(-1.0))["gallery_false_alarms"])
+    detector, data, everything, table = scored
+    captions = _captions(error_gallery(detector, data, everything, table, _threshold(-1.0))["gallery_false_alarms"])
     assert len(captions) == 12
     assert all(caption.endswith(">= threshold -1, normal: false alarm") for caption in captions)
 
 
 def test_thresholds_by_class_are_shown_as_they_apply(scored):
-    detector, data, table = scored
+    detector, data, everything, table = scored
     by_class = {name: 10.0 + k for k, name in enumerate(data.classes)}
     threshold = replace(_threshold(5.0), by_class=by_class)
-    for caption in _captions(error_gallery(detector, data, table, threshold)["gallery_misses"]):
+    for caption in _captions(error_gallery(detector, data, everything, table, threshold)["gallery_misses"]):
         taken = re.search(r"taken for (\w+)", caption)[1]
         assert f"< threshold {by_class[taken]:.4g}, anomalous: missed" in caption
 
 
 def test_an_empty_gallery_says_so(scored):
-    detector, data, table = scored
-    figure = error_gallery(detector, data, table, _threshold(1e9))["gallery_false_alarms"]
+    detector, data, everything, table = scored
+    figure = error_gallery(detector, data, everything, table, _threshold(1e9))["gallery_false_alarms"]
     assert figure.texts[0].get_text().startswith("0 of 22 normal test images falsely flagged")
     assert figure.axes == []
 
 
 def test_sample_panels_outline_the_masks(scored):
-    detector, data, _ = scored
-    figures = sample_panels(detector, data, of_each=2)
+    detector, data, everything, _ = scored
+    figures = sample_panels(detector, data, of_each=2, scored=everything)
     outlined = {name: any(axis.collections for axis in figure.axes[:4]) for name, figure in figures.items()}
     assert outlined == {"panels_normal": False, "panels_anomalous": True}
 
 
+def test_panels_of_a_training_are_those_of_its_end(scored):
+    detector, data, everything, _ = scored
+    early, late = (sample_panels(detector, data, of_each=2, scored=s) for s in (None, everything))
+    for name in late:
+        shown = [[axis.images[0].get_array() for axis in figures[name].axes[:4]] for figures in (early, late)]
+        assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(*shown, strict=True))
+
+
 def test_pixel_figures_are_those_of_all_maps_at_once(scored):
-    detector, data, _ = scored
-    found = pixel_figures(detector, data)
+    detector, data, everything, _ = scored
+    found = pixel_figures(everything, data.photos)
     split, records = data.photos.split, data.photos.records
 
     def everything(indices):
-        maps = [detector(b["image"] / 255).maps[:, 0] for b in _batches(data, indices)]
+        maps = [detector(batch["image"]).maps[:, 0] for batch in data.evaluation_batches(indices)]
         masks = [np.zeros((64, 64), bool) if not records[i].anomalous else data.photos.mask(i) for i in indices]
         return np.concatenate(maps), np.stack(masks)
 
@@ -118,16 +127,11 @@ def test_pixel_figures_are_those_of_all_maps_at_once(scored):
     assert set(found) == {"published", "clean"}
 
 
-def _batches(data, indices):
-    for batch in data.evaluation_loader(list(indices)):
-        yield {"image": batch["image"].permute(0, 3, 1, 2).float()}
-
-
 def test_clean_pixel_figures_leave_out_copies_of_training_photos(data_module, writable_dice):
     source = next((writable_dice / "train_set" / "00").iterdir())
     shutil.copy(source, writable_dice / "test_set" / "00" / source.name)
     data = data_module(writable_dice)
-    found = pixel_figures(_fitted(data), data)
+    found = pixel_figures(score_photos(_fitted(data), data), data.photos)
     assert (found["published"]["normals"], found["clean"]["normals"]) == (23, 22)
     assert found["published"]["auroc"] != found["clean"]["auroc"]
 
@@ -135,7 +139,7 @@ def test_clean_pixel_figures_leave_out_copies_of_training_photos(data_module, wr
 def test_without_masks_there_is_a_reason(data_module, writable_dice):
     shutil.rmtree(writable_dice / "ground_truth")
     data = data_module(writable_dice)
-    found = pixel_figures(_fitted(data), data)["clean"]
+    found = pixel_figures(score_photos(_fitted(data), data), data.photos)["clean"]
     assert all(found[name] is None for name in PIXEL_FIGURES)
     assert found["reason"] == "no anomalous test image has a mask of its defects"
     assert (found["images_with_masks"], found["images_without_masks"]) == (0, 8)
@@ -144,7 +148,7 @@ def test_without_masks_there_is_a_reason(data_module, writable_dice):
 def test_without_validation_masks_there_is_the_oracle_only(data_module, writable_dice):
     shutil.rmtree(writable_dice / "ground_truth" / "train_set")
     data = data_module(writable_dice)
-    found = pixel_figures(_fitted(data), data)["clean"]
+    found = pixel_figures(score_photos(_fitted(data), data), data.photos)["clean"]
     assert found["f1_max"] is found["threshold"] is found["fitted_on"] is None
     assert found["f1_max_oracle"] > 0
     assert found["auroc"] > 0.5
@@ -155,7 +159,7 @@ def test_empty_masks_have_no_defect_to_find(data_module, writable_dice):
     for path in (writable_dice / "ground_truth").rglob("*.png"):
         Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
     data = data_module(writable_dice)
-    found = pixel_figures(_fitted(data), data)["clean"]
+    found = pixel_figures(score_photos(_fitted(data), data), data.photos)["clean"]
     assert (found["auroc"], found["images_with_masks"]) == (None, 8)
     assert "mask" in found["reason"]
 
@@ -163,9 +167,10 @@ def test_empty_masks_have_no_defect_to_find(data_module, writable_dice):
 def test_gallery_and_pixel_figures_of_real_photos(data_module, real_dice_root):
     data = data_module(real_dice_root)
     detector = _fitted(data)
-    table = _table(detector, data)
+    everything = score_photos(detector, data)
+    table = _table(everything, data)
     validation = table.validation
     rule = F1Max().fit(validation.score, validation.label, fitted_on="validation", split_digest="")
-    figures = error_gallery(detector, data, table, rule)
+    figures = error_gallery(detector, data, everything, table, rule)
     assert all(len(_captions(figures[name])) == 12 for name in ("gallery_false_alarms", "gallery_nearest"))
-    assert pixel_figures(detector, data)["published"]["images_without_masks"] == 75
+    assert pixel_figures(everything, data.photos)["published"]["images_without_masks"] == 75

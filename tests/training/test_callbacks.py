@@ -1,104 +1,135 @@
-"""What the callbacks measure and show."""
+"""Seeds and checkpoints in a real training."""
 
 from __future__ import annotations
 
-import logging
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 
-from anodice.reporting.run_files import MEASURED
-from anodice.training.callbacks import Throughput, _EpochLines, _ProgressBar, peak_memory
-
-CPU = torch.device("cpu")
-BATCH = {"index": torch.arange(8)}
-
-
-def stepped(throughput: Throughput, *, steps: int = 2) -> Throughput:
-    """As if it had seen a short training."""
-    trainer, module = SimpleNamespace(logger=None), SimpleNamespace(device=CPU)
-    throughput.on_train_start(trainer, module)
-    throughput.on_train_epoch_start(trainer, module)
-    for k in range(steps):
-        throughput.on_train_batch_end(trainer, module, None, BATCH, k)
-    throughput.on_validation_end(trainer, module)
-    throughput.on_train_end(trainer, module)
-    return throughput
+from anodice.baselines.template import Template
+from anodice.errors import AnodiceError
+from anodice.models.conv_ae import ConvAENetwork
+from anodice.models.optimizers import adam
+from anodice.models.reconstruction import ReconstructionDetector
+from anodice.scoring.pooling import TopMean
+from anodice.scoring.residual_score import ResidualScore
+from anodice.scoring.residuals import L1
+from anodice.training.callbacks import SeedEachEpoch
+from anodice.training.checkpoints import BestWeights, EpochCheckpoint
+from anodice.training.monitors import check_monitors
 
 
-@pytest.fixture
-def trainer():
-    return SimpleNamespace(
-        callbacks=[stepped(Throughput())],
-        strategy=SimpleNamespace(root_device=CPU),
-        callback_metrics={"val/auroc": torch.tensor(0.5)},
-        progress_bar_metrics={},
-        sanity_checking=False,
-        state=SimpleNamespace(fn="fit"),
-        current_epoch=0,
-        max_epochs=3,
-        loggers=[],
+def detector(*, normalise=False):
+    score = ResidualScore(
+        residual=L1(),
+        smoothing=0,
+        normalise=normalise,
+        border_radius=None,
+        pooling=TopMean(fraction=0.1),
+        image_size=64,
+    )
+    network = ConvAENetwork(in_channels=1, image_size=64, code=4, widths=(4, 8))
+    return ReconstructionDetector(network, score=score, optimizer=partial(adam, lr=1e-3))
+
+
+def trained(module, data, folder, *callbacks, epochs=3):
+    trainer = pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        default_root_dir=folder,
+        logger=False,
+        callbacks=list(callbacks),
+        enable_checkpointing=any(isinstance(c, EpochCheckpoint) for c in callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, datamodule=data)
+    return trainer
+
+
+class Draws(Callback):
+    """What torch draws at the start of each epoch."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if batch_idx == 0:
+            self.drawn.append(torch.rand(()).item())
+
+
+def test_each_epoch_draws_its_own_noise_and_the_seed_decides_which(data_module, dice_root, tmp_path):
+    drawn = []
+    for seed in (0, 0, 1):
+        draws = Draws()
+        torch.manual_seed(len(drawn))
+        trained(detector(), data_module(dice_root, steps_per_epoch=1), tmp_path, SeedEachEpoch(seed=seed), draws)
+        drawn.append(draws.drawn)
+    assert len(set(drawn[0])) == 3
+    assert drawn[0] == drawn[1]
+    assert not set(drawn[0]) & set(drawn[2])
+
+
+def checkpoints():
+    return EpochCheckpoint(filename="best", monitor="val/loss", save_on_train_epoch_end=False), BestWeights()
+
+
+class Worse(Callback):
+    """Spoils the weights before the last validation."""
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == trainer.max_epochs - 2:
+            with torch.no_grad():
+                for parameter in pl_module.parameters():
+                    parameter.mul_(30)
+
+
+def test_a_training_ends_with_its_best_weights_and_what_was_fitted_to_them(data_module, dice_root, tmp_path):
+    module, data = detector(normalise=True), data_module(dice_root, steps_per_epoch=2)
+    trainer = trained(module, data, tmp_path, *checkpoints(), Worse(), epochs=4)
+    best = torch.load(trainer.checkpoint_callback.best_model_path, weights_only=True)
+    assert best["epoch"] < 3
+    state = module.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in best["state_dict"].items())
+    assert module.is_fitted
+
+
+class StopAtOnce(Callback):
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        trainer.should_stop = True
+
+
+def test_an_epoch_cut_short_is_no_checkpoint_but_its_weights_are_kept(data_module, dice_root, tmp_path, caplog):
+    module, data = detector(), data_module(dice_root, steps_per_epoch=5)
+    best, weights = checkpoints()
+    trainer = trained(module, data, tmp_path, best, weights, StopAtOnce())
+    assert "ended within its first epoch" in caplog.text
+    assert trainer.global_step == 1
+    kept = torch.load(best.best_model_path, weights_only=True)
+    assert torch.equal(
+        kept["state_dict"]["network.decoder.linear.0.bias"], module.state_dict()["network.decoder.linear.0.bias"]
     )
 
 
-def test_figures_are_those_that_an_evaluation_keeps():
-    assert (*stepped(Throughput()).figures(CPU), "score_milliseconds") == MEASURED
+@pytest.mark.parametrize(
+    ("monitor", "mode", "labelled", "sentence"),
+    [
+        ("val/los", "min", True, "did you mean 'val/loss'"),
+        ("val/loss", "max", True, "expected mode=min to monitor val/loss, got mode=max"),
+        ("val/auroc", "min", True, "expected mode=max to monitor val/auroc, got mode=min"),
+        ("val/auroc", "max", False, "expected anomalous validation photos to monitor val/auroc, got none"),
+    ],
+)
+def test_a_figure_that_will_never_be_logged_is_refused(monitor, mode, labelled, sentence):
+    with pytest.raises(AnodiceError, match=sentence):
+        check_monitors([EarlyStopping(monitor=monitor, mode=mode)], detector(), labelled=labelled)
 
 
-def test_first_step_counts_from_the_start_of_the_job():
-    throughput = Throughput()
-    throughput.begun -= 100
-    assert 100 <= stepped(throughput).figures(CPU)["seconds_to_first_step"] < 200
-
-
-def test_without_a_step_there_is_no_first_one():
-    figures = stepped(Throughput(), steps=0).figures(CPU)
-    assert figures["seconds_to_first_step"] is None
-    assert figures["fit_images_per_second"] is None
-
-
-def test_a_resumed_training_counts_on_and_keeps_its_first_step_and_its_peak():
-    first = Throughput()
-    first.begun -= 100
-    state = stepped(first).state_dict()
-    state["peaks"]["peak_memory_megabytes"] = 1e9
-    resumed = Throughput()
-    resumed.load_state_dict(state)
-    figures = stepped(resumed).figures(CPU)
-    assert figures["seconds_to_first_step"] == state["to_first_step"] >= 100
-    assert figures["peak_memory_megabytes"] == 1e9
-    assert figures["fit_seconds"] > state["seconds"]
-    assert resumed.state_dict()["images"] == 2 * state["images"] == 32
-
-
-def test_a_checkpoint_from_before_there_were_peaks_is_resumed():
-    resumed = Throughput()
-    resumed.load_state_dict({"seconds": 1.0, "images": 8, "stepping": 1.0})
-    figures = stepped(resumed).figures(CPU)
-    assert figures["seconds_to_first_step"] is None
-    assert figures["peak_memory_megabytes"] == peak_memory(CPU)["peak_memory_megabytes"]
-
-
-def test_no_gpu_no_figure_of_one():
-    assert peak_memory(CPU)["peak_gpu_memory_megabytes"] is None
-
-
-def test_the_bar_tells_the_loss_of_the_last_step(trainer, monkeypatch):
-    bar = _ProgressBar()
-    assert "loss" not in bar.get_metrics(trainer, None)
-    monkeypatch.setattr(TQDMProgressBar, "on_train_batch_end", lambda *_: None)
-    for loss in (2.0, 0.12345):
-        bar.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, {}, 0)
-    assert bar.get_metrics(trainer, None)["loss"] == "0.1235"
-
-
-def test_bar_and_line_tell_speed_and_memory(trainer, caplog):
-    shown = _ProgressBar().get_metrics(trainer, None)
-    assert shown["images/s"] > 0
-    assert shown["MB"] == round(peak_memory(CPU)["peak_memory_megabytes"])
-    with caplog.at_level(logging.INFO):
-        _EpochLines().on_validation_epoch_end(trainer, None)
-    assert "epoch 1 of 3: val/auroc 0.5, " in caplog.text
-    assert f"images/s, {shown['MB']} MB" in caplog.text
+def test_a_detector_without_gradients_has_no_loss_to_monitor():
+    template = Template(comparison="mse", classes=["00"], image_size=64, in_channels=1)
+    with pytest.raises(AnodiceError, match="Template learns without gradients and has none; use callbacks=one_pass"):
+        check_monitors([EarlyStopping(monitor="val/loss")], template, labelled=True)
+    check_monitors([EarlyStopping(monitor="val/auroc", mode="max")], template, labelled=True)
