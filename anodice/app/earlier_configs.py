@@ -120,10 +120,26 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     detector, network, own = _NETWORKS[model["_target_"]]
     arguments = {name: model.pop(name) for name in own if name in model}
     if detector.endswith(".memory_detector"):
-        kept = {name: model.pop(name) for name in _MEMORY if name in model}
-        model["memory"] = {"_target_": "anodice.models.local_memory.LocalMemory", **kept}
+        return _memory_detector(model, {"_target_": network, **shape, **arguments})
     rest = {name: value for name, value in model.items() if name not in shape}
     return rest | {"_target_": detector, "network": {"_target_": network, **shape, **arguments}}
+
+
+def _memory_detector(model: dict[str, Any], network: dict[str, Any]) -> dict[str, Any]:
+    """Backbone and memory are made apart."""
+    memory = {name: model[name] for name in _MEMORY if name in model}
+    backbone: dict[str, Any] = {"_partial_": True, "layers": model["layers"]}
+    if model["backbone"] == "own":
+        backbone |= {name: model[name] for name in ("painter", "channels_last", "optimizer")}
+        backbone |= {"_target_": "anodice.models.memory_detector.EncoderMemory", "network": network}
+    else:
+        backbone |= {"name": model["backbone"], "weights": model["weights"], **{name: model[name] for name in _SHAPE}}
+        backbone["_target_"] = "anodice.models.memory_detector.BackboneMemory"
+    return {
+        "_target_": "anodice.models.memory_detector.memory_detector",
+        "backbone": backbone,
+        "memory": {"_target_": "anodice.models.local_memory.LocalMemory", **memory},
+    }
 
 
 def _callbacks(callbacks: dict[str, Any]) -> dict[str, Any]:

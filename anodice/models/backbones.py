@@ -20,34 +20,34 @@ class TorchvisionFeatures(nn.Module):
     """Images (N, C, H, W) in [0, 1], C 1 or 3 -> a list of feature maps (N, D, h, w), one per layer; never trained.
 
     Args:
-        backbone: torchvision's name of the network, such as resnet18.
+        name: torchvision's name of the network, such as resnet18.
         layers: names of its layers, such as layer2; see torchvision's `get_graph_node_names`.
 
     Raises:
         AnodiceError: a network or a layer that torchvision does not know.
 
-    >>> maps = TorchvisionFeatures(backbone="resnet18", layers=["layer1", "layer2"])(torch.zeros(1, 1, 64, 64))
+    >>> maps = TorchvisionFeatures(name="resnet18", layers=["layer1", "layer2"])(torch.zeros(1, 1, 64, 64))
     >>> [tuple(features.shape) for features in maps]
     [(1, 64, 16, 16), (1, 128, 8, 8)]
     """
 
-    def __init__(self, *, backbone: str, layers: Sequence[str]) -> None:
+    def __init__(self, *, name: str, layers: Sequence[str]) -> None:
         super().__init__()
         known = models.list_models(module=models)  # without those that find objects or take videos
-        if backbone not in known:
-            raise unknown("backbone", backbone, ["own", *known])
-        network = models.get_model(backbone, weights=None)
+        if name not in known:
+            raise unknown("torchvision backbone", name, known)
+        network = models.get_model(name, weights=None)
         names = [str(layer) for layer in layers]
         try:
             extractor = create_feature_extractor(network, return_nodes=names)
         except ValueError as error:
-            parts = ", ".join(name for name, _ in network.named_children())
+            parts = ", ".join(part for part, _ in network.named_children())
             raise AnodiceError(
-                f"expected model.layers to name layers of {backbone}, got {names}; its parts are {parts}."
+                f"expected model.backbone.layers to name layers of {name}, got {names}; its parts are {parts}."
             ) from error
-        self.backbone, self.extractor = backbone, extractor.eval().requires_grad_(False)
-        for name, values in (("mean", _MEAN), ("deviation", _DEVIATION)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+        self.name, self.extractor = name, extractor.eval().requires_grad_(False)
+        for buffer, values in (("mean", _MEAN), ("deviation", _DEVIATION)):
+            self.register_buffer(buffer, torch.tensor(values)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return list(self.extractor((images - self.mean) / self.deviation).values())
@@ -60,13 +60,13 @@ class TorchvisionFeatures(nn.Module):
         """
         path = Path(file).expanduser()
         if not path.is_file():
-            raise AnodiceError(f"expected model.weights to be a file with weights of {self.backbone}, got {file!r}.")
+            raise AnodiceError(f"expected model.backbone.weights to be a file with weights of {self.name}, got {file!r}.")
         state = torch.load(path, map_location="cpu", weights_only=True)
         wanted = self.extractor.state_dict()
         found = {name: value for name, value in state.items() if name in wanted and value.shape == wanted[name].shape}
         if missing := sorted(wanted.keys() - found.keys()):
             raise AnodiceError(
-                f"expected {path} to hold the weights of {self.backbone}, but {len(missing)} of {len(wanted)} tensors "
-                f"are not there or differ in shape, such as {missing[0]}; set model.backbone to their network."
+                f"expected {path} to hold the weights of {self.name}, but {len(missing)} of {len(wanted)} tensors "
+                f"are not there or differ in shape, such as {missing[0]}; set model.backbone.name to their network."
             )
         self.extractor.load_state_dict(found)

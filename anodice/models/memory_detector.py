@@ -6,7 +6,7 @@ remember, and how a photo is compared with it, is a memory: `LocalMemory`, or Pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from pytorch_lightning.trainer.states import TrainerFn
@@ -21,9 +21,6 @@ from anodice.models.detector import Detector, Scored
 from anodice.models.optimizers import OptimizerFactory
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.score import Batches
-
-OWN = "own"
-"""The backbone that is trained here."""
 
 
 class FeatureMemory(Protocol):
@@ -66,8 +63,8 @@ class EncoderMemory(DefectUNet):
         self.layers = list(layers)
         if not self.layers or any(layer not in range(len(network.widths)) for layer in self.layers):
             raise AnodiceError(
-                f"expected model.layers to name levels of the encoder, from 0 to {len(network.widths) - 1}, got "
-                f"{self.layers}; names of layers are for a torchvision backbone."
+                f"expected model.backbone.layers to name levels of the encoder, from 0 to {len(network.widths) - 1}, "
+                f"got {self.layers}; names of layers are for model/backbone=torchvision."
             )
         self.memory = memory
 
@@ -99,7 +96,7 @@ class BackboneMemory(Detector):
     """A memory of features of a torchvision network, which is not trained here: one pass over the photos.
 
     Args:
-        backbone, layers: see `TorchvisionFeatures`.
+        name, layers: see `TorchvisionFeatures`.
         weights: file with the network's weights, see `TorchvisionFeatures.load`; they are kept with what is learned,
             and the file is not needed again. None for the random weights it starts with.
         memory: of the feature maps of the layers.
@@ -108,7 +105,7 @@ class BackboneMemory(Detector):
     def __init__(
         self,
         *,
-        backbone: str,
+        name: str,
         layers: Sequence[str],
         weights: str | None,
         memory: FeatureMemory,
@@ -116,8 +113,8 @@ class BackboneMemory(Detector):
         in_channels: int,
     ) -> None:
         super().__init__(image_size=image_size, in_channels=in_channels)
-        self.backbone, self.layers, self.weights = backbone, list(layers), weights
-        self.features = TorchvisionFeatures(backbone=backbone, layers=layers)
+        self.name, self.layers, self.weights = name, list(layers), weights
+        self.features = TorchvisionFeatures(name=name, layers=layers)
         self.memory = memory
 
     @property
@@ -128,9 +125,9 @@ class BackboneMemory(Detector):
         return Scored(*self.memory(self.features(images), images))
 
     def describe(self) -> str:
-        of = "random weights (model.weights names a file of better ones)" if self.weights is None else self.weights
+        of = "random weights (model.backbone.weights names a file of better ones)" if self.weights is None else self.weights
         memory = type(self.memory).__name__
-        return f"{memory} of {self.backbone} with {of}; nothing is trained by gradients"
+        return f"{memory} of {self.name} with {of}; nothing is trained by gradients"
 
     def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         if self.weights is not None:
@@ -139,36 +136,10 @@ class BackboneMemory(Detector):
 
 
 def memory_detector(
-    *,
-    backbone: str,
-    layers: Sequence[int | str],
-    weights: str | None,
-    network: UNet,
-    painter: DefectPainter,
-    memory: FeatureMemory,
-    optimizer: OptimizerFactory,
-    channels_last: bool = True,
+    *, backbone: Callable[..., EncoderMemory | BackboneMemory], memory: FeatureMemory
 ) -> EncoderMemory | BackboneMemory:
-    """`EncoderMemory` for the backbone "own", else `BackboneMemory`, which has no use for what trains a network.
+    """The detector of a backbone, `EncoderMemory` or `BackboneMemory` but for its memory, with a memory.
 
-    Args:
-        backbone, layers, weights, memory: see the two.
-        network, painter, optimizer, channels_last: see `DefectUNet`.
+    The two are chosen apart: any memory goes with any backbone.
     """
-    if backbone != OWN:
-        return BackboneMemory(
-            backbone=backbone,
-            layers=layers,
-            weights=weights,
-            memory=memory,
-            image_size=network.image_size,
-            in_channels=network.in_channels,
-        )
-    if weights is not None:
-        raise AnodiceError(
-            f"expected no model.weights with model.backbone=own, which is trained here, got {weights!r}; name the "
-            "torchvision network that they are for, such as model.backbone=resnet18."
-        )
-    return EncoderMemory(
-        network, layers=layers, memory=memory, painter=painter, optimizer=optimizer, channels_last=channels_last
-    )
+    return backbone(memory=memory)

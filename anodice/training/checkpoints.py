@@ -57,6 +57,17 @@ class BestWeights(Callback):
         trainer.save_checkpoint(checkpoint.best_model_path)
 
 
+class FittedCheckpoint(Callback):
+    """Writes `checkpoints/best.ckpt` and `last.ckpt`, the same, once a detector without training steps is fitted.
+
+    Lightning's ModelCheckpoint writes nothing where no step was taken.
+    """
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
+        for name in ("best", "last"):
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / f"{name}.ckpt")
+
+
 def load_weights(detector: Detector, checkpoint: Path) -> None:
     """Load the weights of a checkpoint, and what was fitted to photos."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)

@@ -38,6 +38,7 @@ def test_every_option_composes(group, option):
     assert composed(f"{group}={option}").model._target_.startswith(("anodice.models.", "anodice.baselines."))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", options("model"))
 @pytest.mark.parametrize("score", options("score"))
 def test_every_model_is_made_with_every_score_that_it_can_serve(model, score):
@@ -61,6 +62,16 @@ def test_data_is_made_with_every_augmentation(augmentation, dice_root):
     data = instantiate(config.data)
     assert isinstance(data, DiceDataModule)
     assert (data.augmentation is None) == (augmentation == "none")
+
+
+@pytest.mark.parametrize("data", options("data"))
+def test_every_layout_tells_what_it_expects(data, tmp_path):
+    config = composed(
+        f"data={data}", f"data.root={tmp_path}", "data.layout.normal=[good]" if data == "folder" else "seed=0"
+    )
+    layout = instantiate(config.data.layout)(tmp_path)
+    assert layout.tree.startswith("ROOT/")
+    assert any(not folder.anomalous and folder.split != "test" for folder in layout.folders)
 
 
 @pytest.mark.parametrize("threshold", options("threshold"))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from anodice.augmentation.defect_painter import REACH, VISIBLE, DefectPainter
+from anodice.augmentation.appearance import Augmentation
+from anodice.augmentation.defect_painter import REACH, VISIBLE, DefectAugmentation, DefectPainter
 from anodice.dice.drawing.stamps import STAMPERS, Use, draw_stamps
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
@@ -205,3 +206,25 @@ def test_images_of_another_shape_or_type_are_refused(images):
 def test_settings_out_of_range_are_refused(changes, message):
     with pytest.raises(AnodiceError, match=message):
         _painter(**changes)
+
+
+def _brighter(amount):
+    kinds = ("brightness", "contrast", "gamma", "glare", "blur", "noise", "shift", "rotation")
+    return Augmentation(**(dict.fromkeys(kinds, 0.0) | {"brightness": amount}))
+
+
+def test_painted_batches_keep_the_images_from_before_the_painting():
+    found = DefectAugmentation(before=_brighter(0.0), painter=_painter()).augment(_dice(4))
+    assert found.keys() == {"image", "clean"}
+    torch.testing.assert_close(found["clean"], _dice(4))
+    changed = (found["image"] - found["clean"]).abs() > VISIBLE
+    assert changed.flatten(1).any(1).all()
+
+
+def test_the_images_from_before_the_painting_are_augmented():
+    torch.manual_seed(0)
+    found = DefectAugmentation(before=_brighter(0.1), painter=_painter(share=0.0)).augment(_dice(4))
+    assert torch.equal(found["image"], found["clean"])
+    torch.manual_seed(0)
+    assert torch.equal(found["clean"], _brighter(0.1)(_dice(4)))
+    assert not torch.equal(found["clean"], _dice(4))

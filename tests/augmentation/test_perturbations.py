@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
+from anodice.data.cache import ImageFormat
 from anodice.data.layouts import dice11
 from anodice.data.photos import read_photos
 from anodice.data.splitting.strategies import Published
@@ -150,18 +151,8 @@ def test_indices_must_match_the_images(images):
 
 
 def test_real_photos_stay_recognisable(real_dice_root, tmp_path):
-    photos = read_photos(
-        real_dice_root,
-        dice11,
-        cache_dir=tmp_path,
-        image_size=128,
-        in_channels=1,
-        orientation=None,
-        splitting=Published(),
-        validation_fraction=0.1,
-        test_fraction=0.2,
-        seed=0,
-    )
+    published = Published(validation_fraction=0.1, test_fraction=0.2)
+    photos = read_photos(real_dice_root, dice11, ImageFormat(128, 1), published, cache_dir=tmp_path)
     rows = photos.rows[list(photos.split.test[::10])]
     images = torch.from_numpy(photos.pixels[rows]).permute(0, 3, 1, 2).float() / 255
     for name in NAMES:

@@ -61,7 +61,7 @@ def test_the_code_is_the_narrowest_layer(kind, code):
     network(_images(count=1, size=128))
     squeezed = 2 * code if kind is DenseVAENetwork else code  # mean and log variance
     inner = sizes[:-1] if sizes[-1] == 128 * 128 else sizes
-    assert network.code == code
+    assert network.narrowest == code
     assert min(inner) == squeezed
 
 
@@ -78,10 +78,9 @@ def test_a_reconstruction_has_the_shape_and_range_of_its_image(kind, size, chann
 @pytest.mark.parametrize("kind", EVERY)
 def test_reconstruction_is_deterministic_and_the_same_in_a_batch(kind):
     network, images = _make(kind).eval(), _images(count=4)
-    once = network.reconstruct(images)
-    assert torch.equal(once, network.reconstruct(images))
+    once = network(images)
     assert torch.equal(once, network(images))
-    alone = torch.cat([network.reconstruct(image) for image in images.split(1)])
+    alone = torch.cat([network(image) for image in images.split(1)])
     torch.testing.assert_close(once, alone, rtol=1e-4, atol=1e-5)
 
 
@@ -190,7 +189,7 @@ def test_the_dense_vae_reconstructs_from_the_posterior_mean():
     network, images = _make(DenseVAENetwork, code=3, hidden=16).eval(), _images()
     mean, _ = network.encode(images)
     assert mean.shape == (2, 3)
-    assert torch.equal(network.reconstruct(images), network.decode(mean))
+    assert torch.equal(network(images), network.decode(mean))
 
 
 def test_a_wild_encoder_leaves_the_loss_finite():

@@ -1,4 +1,4 @@
-"""The classifiers of earlier projects: sizes, and that a logit is the sum of its map and what the biases give."""
+"""The classifiers of earlier projects: sizes, maps that sum to their logits, and one beside an auto-encoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from anodice.baselines.classifiers import DefectCNN, FaceCNN
+from anodice.baselines.autoencoders import PooledAE
+from anodice.baselines.classifiers import AEWithFaceCNN, DefectCNN, FaceCNN
 from anodice.errors import AnodiceError
 
 
@@ -56,16 +57,19 @@ def test_the_face_classifier_gives_a_logit_per_class_at_any_size(channels, size)
 @pytest.mark.parametrize("size", [8, 32, 64])
 def test_the_defect_classifier_gives_one_logit_and_a_map(channels, size):
     network, images = _defect(in_channels=channels, image_size=size).eval(), _images(channels=channels, size=size)
-    assert network(images).shape == (3,)
-    assert network.logit_map(images).shape == (3, 1, size, size)
+    logits, maps = network.logits_and_map(images)
+    assert network(images).shape == logits.shape == (3,)
+    assert maps.shape == (3, 1, size, size)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_logit_is_the_sum_of_its_map_and_what_the_biases_give(channels):
     network, images = _defect(in_channels=channels).eval(), _images(channels=channels)
     with torch.inference_mode():
-        parts = network.logit_map(images).sum((1, 2, 3)) + _from_biases(network, images)
-        torch.testing.assert_close(parts, network(images), rtol=1e-4, atol=1e-5)
+        logits, maps = network.logits_and_map(images)
+        assert torch.equal(logits, network(images))
+        parts = maps.sum((1, 2, 3)) + _from_biases(network, images)
+        torch.testing.assert_close(parts, logits, rtol=1e-4, atol=1e-5)
 
 
 def test_the_map_is_the_gradient_times_the_last_feature_map():
@@ -75,7 +79,7 @@ def test_the_map_is_the_gradient_times_the_last_feature_map():
     (gradient,) = torch.autograd.grad((anomalous - normal).sum(), maps)
     places = (gradient * maps).sum(1, keepdim=True)
     smooth = F.interpolate(places, scale_factor=8, mode="bilinear", align_corners=False) / 64
-    torch.testing.assert_close(network.logit_map(images), smooth, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(network.logits_and_map(images)[1], smooth, rtol=1e-4, atol=1e-6)
 
 
 def test_the_map_points_at_what_raises_the_logit():
@@ -83,7 +87,7 @@ def test_the_map_points_at_what_raises_the_logit():
     clean = torch.full((1, 1, 64, 64), 0.5)
     marked = clean.clone()
     marked[..., 8:16, 40:48] = 1.0
-    change = (network.logit_map(marked) - network.logit_map(clean)).abs()[0, 0]
+    change = (network.logits_and_map(marked)[1] - network.logits_and_map(clean)[1]).abs()[0, 0]
     row, column = divmod(int(change.argmax()), 64)
     assert 0 <= row < 24
     assert 32 <= column < 56
@@ -132,3 +136,27 @@ def test_a_face_too_small_for_two_valid_convolutions_is_refused():
 def test_a_size_that_cannot_be_halved_three_times_is_refused():
     with pytest.raises(AnodiceError, match=r"multiple of 8 for this network, got 33; set data.image_size=32 or 40"):
         _defect(image_size=33)
+
+
+def _pair(in_channels=1):
+    torch.manual_seed(0)
+    autoencoder = PooledAE(in_channels=in_channels, image_size=32)
+    return AEWithFaceCNN(autoencoder=autoencoder, in_channels=in_channels, image_size=32, classes=("1", "2", "3"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_auto_encoder_with_a_classifier_beside_it_gives_what_each_gives(channels):
+    network, images = _pair(channels).eval(), _images(channels=channels)
+    reconstructions, logits = network.both(images)
+    assert torch.equal(reconstructions, network.autoencoder(images))
+    assert torch.equal(reconstructions, network(images))
+    assert torch.equal(logits, network.classifier(images))
+    assert logits.shape == (3, 3)
+    assert network.narrowest == network.autoencoder.narrowest
+
+
+def test_the_two_share_nothing_that_is_learned():
+    network = _pair()
+    network.both(_images(count=8))[1].square().sum().backward()
+    assert all(parameter.grad is None for parameter in network.autoencoder.parameters())
+    assert all(parameter.grad is not None for parameter in network.classifier.parameters())

@@ -35,7 +35,7 @@ def _photos(count=12, seed=0, channels=1):
 def _fitted(detector, channels=1):
     photos = _photos(40, channels=channels)
     batches = [{name: value[k : k + 16] for name, value in photos.items()} for k in (0, 16, 32)]
-    detector.calibrate(batches, [_photos(30, seed=1, channels=channels)])
+    detector.fit(batches, [_photos(30, seed=1, channels=channels)])
     return detector.eval()
 
 
@@ -78,7 +78,7 @@ def test_fitting_again_forgets_what_was_fitted(make):
     detector, photos = _fitted(make()), _photos(seed=2)
     once = detector(photos["image"]).scores
     other = {"image": 1 - _photos(seed=5)["image"], "class": _photos(seed=5)["class"]}
-    detector.calibrate([other], [other])
+    detector.fit([other], [other])
     assert torch.equal(_fitted(detector)(photos["image"]).scores, once)
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from anodice.data import cache
-from anodice.data.cache import cached_images, decode
+from anodice.data.cache import ImageFormat, cached_images, decode
 from anodice.data.layouts import dice11
 from anodice.data.records import walk
 
@@ -37,8 +37,8 @@ def root(tmp_path):
 
 def _open(root, *, image_size=SIZE, in_channels=1, orientation=None):
     records = walk(root, dice11(root)).records
-    settings = {"cache_dir": root.parent / "cache", "image_size": image_size, "in_channels": in_channels}
-    return cached_images(root, records, orientation=orientation, **settings)
+    form = ImageFormat(image_size, in_channels, orientation)
+    return cached_images(root, records, form, cache_dir=root.parent / "cache")
 
 
 class _Flip:

@@ -174,9 +174,9 @@ def test_an_unfilled_memory_refuses_to_score():
 
 def _scene():
     """A bright die with a dark mark, alone on flat ground."""
-    image = torch.full((1, 1, 64, 64), 0.2)
-    image[..., 16:32, 16:32] = 0.8
-    image[..., 16:24, 16:24] = 0.1
+    image = torch.full((1, 1, 96, 96), 0.2)
+    image[..., 32:48, 32:48] = 0.8
+    image[..., 32:40, 32:40] = 0.1
     return image
 
 
@@ -185,18 +185,19 @@ def test_patches_outside_the_border_do_not_count():
     in_the_corner, inside = plain.clone(), plain.clone()
     in_the_corner[..., :4, :4] = 1
     inside[..., 30:34, 30:34] = 1
-    memory = _fitted(plain, image_size=64, border_radius=0.8)
-    scores = [memory(_layers(images), images)[1].item() for images in (plain, in_the_corner, inside)]
+    memory = _memory(image_size=64, border_radius=0.8)
+    memory.fit(lambda images: _layers(images)[:1], _batches(plain), [])
+    scores = [memory(_layers(images)[:1], images)[1].item() for images in (plain, in_the_corner, inside)]
     assert scores[1] == scores[0]
     assert scores[2] > scores[0] + 0.05
-    maps, _ = memory(_layers(in_the_corner), in_the_corner)
+    maps, _ = memory(_layers(in_the_corner)[:1], in_the_corner)
     assert (maps[..., :4, :4] == maps.min()).all()
 
 
 @pytest.mark.parametrize(
     "moved",
     [
-        lambda images: images.roll((8, 24), (2, 3)),
+        lambda images: images.roll((-8, 16), (2, 3)),
         lambda images: images.rot90(1, (2, 3)),
         lambda images: images.rot90(2, (2, 3)),
         lambda images: images.flip(3),
@@ -205,8 +206,8 @@ def test_patches_outside_the_border_do_not_count():
 )
 def test_where_an_object_lies_and_how_it_is_turned_does_not_matter(moved):
     normal, marked = _scene(), _scene()
-    marked[..., 26:30, 26:30] = 0
-    memory = _fitted(normal, image_size=64)
+    marked[..., 42:46, 42:46] = 0
+    memory = _fitted(normal, image_size=96)
     maps, scores = memory(_layers(moved(normal)), moved(normal))
     assert maps.max() < 5e-3
     before, after = memory(_layers(marked), marked), memory(_layers(moved(marked)), moved(marked))
@@ -220,7 +221,7 @@ def test_where_an_object_lies_and_how_it_is_turned_does_not_matter(moved):
 @torch.inference_mode()
 def test_a_detector_with_this_memory_finds_a_mark(backbone):
     torch.manual_seed(0)
-    normal = _scene() + 0.01 * torch.randn(6, 1, 64, 64)
+    normal = _scene()[..., 16:80, 16:80] + 0.01 * torch.randn(6, 1, 64, 64)
     detector = memory_detector(
         backbone=backbone[0],
         layers=backbone[1],

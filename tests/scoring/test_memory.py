@@ -63,6 +63,19 @@ def test_the_memory_travels_in_the_state_dict_whatever_its_size():
     assert torch.equal(other(_features(3, seed=2)), memory(_features(3, seed=2)))
 
 
+def test_a_memory_that_has_been_used_takes_on_another():
+    memory, other = _memory(), _memory(count=9, entries=4)
+    asked = _features(3, seed=2)
+    before = other(asked)
+    other.load_state_dict(memory.state_dict())
+    assert torch.equal(other(asked), memory(asked))
+    assert not torch.equal(other(asked), before)
+
+
+def test_distances_carry_no_gradient():
+    assert not _memory()(_features(2, seed=2).requires_grad_()).requires_grad
+
+
 def test_without_a_memory_there_is_no_distance():
     with pytest.raises(AnodiceError, match="train the detector first"):
         Memory(entries=4, radius=1, seed=0)(_features(1, seed=0))
@@ -102,5 +115,5 @@ def test_the_coreset_of_projected_vectors_covers_them_as_well():
 
 @pytest.mark.parametrize(("key", "value"), [("entries", 0), ("entries", 1.5), ("radius", -1), ("radius", "1")])
 def test_sizes_that_mean_nothing_are_refused(key, value):
-    with pytest.raises(AnodiceError, match=rf"model.{key} .* got {value!r}"):
+    with pytest.raises(AnodiceError, match=rf"model\.memory\.{key} .* got {value!r}"):
         Memory(**({"entries": 4, "radius": 1, "seed": 0} | {key: value}))

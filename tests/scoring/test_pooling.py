@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from anodice.errors import AnodiceError
-from anodice.scoring.pooling import Max, Mean, Quantile, TopMean
+from anodice.scoring.pooling import Max, Mean, TopMean
 
 VALUES = torch.randn(6, 101, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -21,10 +21,6 @@ def _top_mean(values, count):
     [
         (Max(), lambda v: v.max(1)),
         (Mean(), lambda v: v.mean(1)),
-        (Quantile(q=0), lambda v: v.min(1)),
-        (Quantile(q=0.9), lambda v: np.quantile(v, 0.9, axis=1)),
-        (Quantile(q=0.995), lambda v: np.quantile(v, 0.995, axis=1)),
-        (Quantile(q=1), lambda v: v.max(1)),
         (TopMean(fraction=0.1), lambda v: _top_mean(v, 10)),
         (TopMean(fraction=0.5), lambda v: _top_mean(v, 50)),
         (TopMean(fraction=1), lambda v: v.mean(1)),
@@ -38,7 +34,7 @@ def test_the_strangest_share_is_at_least_one_pixel():
     torch.testing.assert_close(TopMean(fraction=1e-6)(VALUES), VALUES.amax(1))
 
 
-@pytest.mark.parametrize("pooling", [Max(), Mean(), Quantile(q=0.99), TopMean(fraction=0.02)])
+@pytest.mark.parametrize("pooling", [Max(), Mean(), TopMean(fraction=0.02)])
 def test_the_order_of_the_pixels_does_not_matter(pooling):
     torch.testing.assert_close(pooling(VALUES.flip(1)), pooling(VALUES))
 
@@ -56,9 +52,3 @@ def test_the_strangest_share_of_many_pixels_is_found_wherever_they_lie(pixels, s
 def test_a_share_outside_its_range_is_refused(fraction):
     with pytest.raises(AnodiceError, match=r"score.pooling.fraction in \(0, 1\], got"):
         TopMean(fraction=fraction)
-
-
-@pytest.mark.parametrize("q", [-0.01, 1.01, 99, float("nan")])
-def test_a_quantile_outside_its_range_is_refused(q):
-    with pytest.raises(AnodiceError, match=r"score.pooling.q in \[0, 1\], got"):
-        Quantile(q=q)

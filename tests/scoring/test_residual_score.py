@@ -1,4 +1,4 @@
-"""The score of reconstructing detectors: order of its steps, calibration, border, and what it refuses."""
+"""The score of reconstructing detectors: order of its steps, normalising, border, and what it refuses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from anodice.errors import AnodiceError
 from anodice.scoring.pooling import Max, Mean, TopMean
 from anodice.scoring.residual_score import ResidualScore
 from anodice.scoring.residuals import L1
+from anodice.scoring.score import Seen
 
 SIZE = 32
 
@@ -26,9 +27,13 @@ def _scores(score, images, reconstructions):
     return score.pool(score.anomaly_map(images, reconstructions))
 
 
-def _calibrated(**changes):
+def _fit(score, images, reconstructions):
+    score.fit(lambda asked: Seen(asked, reconstructions), [], [{"image": images}])
+
+
+def _fitted(**changes):
     score = _score(normalise=True, **changes)
-    score.calibrate(_images(seed=1), _images(seed=2))
+    _fit(score, _images(seed=1), _images(seed=2))
     return score
 
 
@@ -49,7 +54,7 @@ def test_a_perfect_reconstruction_scores_zero(pooling, smoothing):
 
 
 def test_maps_have_one_channel_and_scores_are_float64():
-    score = _calibrated(smoothing=1.0, border_radius=0.9)
+    score = _fitted(smoothing=1.0, border_radius=0.9)
     maps = score.anomaly_map(_images(), _images(seed=3))
     assert (maps.shape, maps.dtype) == ((6, 1, SIZE, SIZE), torch.float32)
     assert (score.pool(maps).shape, score.pool(maps).dtype) == ((6,), torch.float64)
@@ -58,7 +63,7 @@ def test_maps_have_one_channel_and_scores_are_float64():
 @pytest.mark.parametrize("settings", [{}, {"smoothing": 1.0}, {"normalise": True, "border_radius": 0.9}])
 def test_a_stronger_mark_scores_higher(settings):
     score = _score(**settings)
-    score.calibrate(_images(seed=1), _images(seed=1) + 0.01 * _images(seed=2))
+    _fit(score, _images(seed=1), _images(seed=1) + 0.01 * _images(seed=2))
     scores = [_scores(score, *_marked(16, 16, height)).item() for height in (0.0, 0.1, 0.3, 0.6)]
     assert scores[0] < scores[1] < scores[2] < scores[3]
 
@@ -107,8 +112,8 @@ def test_smoothing_is_as_wide_as_it_says():
     assert (weights * columns.square()).sum().sqrt().item() == pytest.approx(2.0, rel=0.03)
 
 
-def test_normalised_maps_count_deviations_of_the_calibration():
-    score = _calibrated()
+def test_normalised_maps_count_deviations_of_held_out_normals():
+    score = _fitted()
     residuals = (_images(seed=1) - _images(seed=2)).abs().double()
     mean, deviation = residuals.mean(0), residuals.std(0)
     expected = ((_images() - _images(seed=3)).abs() - mean) / (deviation + 0.1 * deviation.mean())
@@ -116,35 +121,64 @@ def test_normalised_maps_count_deviations_of_the_calibration():
     torch.testing.assert_close(maps, expected.float(), rtol=1e-4, atol=1e-4)
 
 
-def test_the_calibration_sees_the_smoothed_residuals():
-    plain, smooth = _calibrated(), _calibrated(smoothing=2.0)
+def test_what_is_fitted_are_the_smoothed_residuals():
+    plain, smooth = _fitted(), _fitted(smoothing=2.0)
     assert smooth.statistics.squares.mean() < 0.2 * plain.statistics.squares.mean()
 
 
-def test_calibrating_batch_by_batch_gives_the_same_scores():
+def _half_as_bright(images):
+    return Seen(images, images / 2)
+
+
+def test_fitting_batch_by_batch_gives_the_same_scores():
     one, many = _score(normalise=True), _score(normalise=True)
-    one.calibrate(_images(seed=1), _images(seed=2))
-    for images, reconstructions in zip(_images(seed=1).split(2), _images(seed=2).split(2), strict=True):
-        many.calibrate(images, reconstructions)
+    one.fit(_half_as_bright, [], [{"image": _images(seed=1)}])
+    many.fit(_half_as_bright, [], [{"image": images} for images in _images(seed=1).split(2)])
     pair = _images(), _images(seed=3)
     torch.testing.assert_close(_scores(one, *pair), _scores(many, *pair))
 
 
-def test_normalising_without_calibration_is_refused():
-    with pytest.raises(AnodiceError, match="calibrated on at least 2 normal images, got 0"):
+def test_only_held_out_photos_are_fitted_to_and_those_of_before_are_forgotten():
+    score = _fitted()
+    score.fit(_half_as_bright, [{"image": _images(seed=4)}], [{"image": _images(seed=1)}])
+    again = _score(normalise=True)
+    again.fit(_half_as_bright, [], [{"image": _images(seed=1)}])
+    assert score.statistics.count == 6
+    assert torch.equal(score.statistics.mean, again.statistics.mean)
+
+
+def test_a_score_is_fitted_where_it_does_not_normalise_or_has_seen_two_photos():
+    assert _score().is_fitted
+    score = _score(normalise=True)
+    fitted = []
+    for count in (0, 1, 2):
+        score.fit(_half_as_bright, [], [{"image": _images(count)}] if count else [])
+        fitted.append(score.is_fitted)
+    assert fitted == [False, False, True]
+
+
+def test_what_was_seen_gives_the_map_and_its_pooled_score():
+    score, images, reconstructions = _fitted(smoothing=1.0, border_radius=0.9), _images(), _images(seed=3)
+    maps, scores = score(Seen(images, reconstructions))
+    assert torch.equal(maps, score.anomaly_map(images, reconstructions))
+    assert torch.equal(scores, score.pool(maps))
+
+
+def test_normalising_without_having_been_fitted_is_refused():
+    with pytest.raises(AnodiceError, match="fitted to at least 2 normal images, got 0"):
         _score(normalise=True).anomaly_map(_images(), _images())
 
 
-def test_without_normalising_calibration_changes_nothing():
+def test_without_normalising_fitting_changes_nothing():
     score = _score()
     pair = _images(), _images(seed=3)
     before = _scores(score, *pair)
-    score.calibrate(_images(seed=1), _images(seed=2))
+    _fit(score, _images(seed=1), _images(seed=2))
     assert torch.equal(_scores(score, *pair), before)
 
 
 def test_the_state_dict_keeps_the_scores():
-    score = _calibrated(smoothing=1.0, border_radius=0.9)
+    score = _fitted(smoothing=1.0, border_radius=0.9)
     restored = _score(normalise=True, smoothing=1.0, border_radius=0.9)
     restored.load_state_dict(score.state_dict())
     pair = _images(), _images(seed=3)
@@ -152,7 +186,7 @@ def test_the_state_dict_keeps_the_scores():
 
 
 def test_the_scores_of_a_batch_are_those_of_its_images():
-    score = _calibrated(smoothing=1.0, border_radius=0.9, pooling=TopMean(fraction=0.02))
+    score = _fitted(smoothing=1.0, border_radius=0.9, pooling=TopMean(fraction=0.02))
     images, reconstructions = _images(), _images(seed=3)
     alone = [_scores(score, *pair) for pair in zip(images.split(1), reconstructions.split(1), strict=True)]
     torch.testing.assert_close(_scores(score, images, reconstructions), torch.cat(alone))

@@ -6,19 +6,15 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
+from anodice.scoring.score import Seen
 from anodice.scoring.template_ratio import TemplateRatio
 
 SIZE = 32
 
 
-class Constant:
-    """A stand-in for a detector: knows the class by the first pixel, and reconstructs everything half as bright."""
-
-    def reconstruct(self, images):
-        return images / 2
-
-    def classify(self, images):
-        return (images[:, 0, 0, 0] > 0.5).long()
+def _see(images):
+    """A stand-in for a network: knows the class by the first pixel, and reconstructs everything half as bright."""
+    return Seen(images, reconstructions=images / 2, classes=(images[:, 0, 0, 0] > 0.5).long())
 
 
 def _photos(seed):
@@ -37,12 +33,12 @@ def _dissimilarity(a, b):
 
 def test_ratio_is_that_of_the_two_ssim_losses():
     score, photos = TemplateRatio(classes=["a", "b"], image_size=SIZE, in_channels=1), _photos(0)
-    score.fit(Constant(), [photos], [])
+    score.fit(_see, [photos], [])
     for k in range(2):
         expected = photos["image"][photos["class"] == k].mean(0)
         torch.testing.assert_close(score.templates[k], expected)
     probe = _photos(1)
-    maps, scores = score(Constant(), probe["image"])
+    maps, scores = score(_see(probe["image"]))
     assert maps.shape == probe["image"].shape
     for image, k, found in zip(probe["image"][:, 0].double().numpy(), probe["class"], scores, strict=True):
         template = score.templates[k, 0].double().numpy()
@@ -53,8 +49,18 @@ def test_ratio_is_that_of_the_two_ssim_losses():
 
 def test_a_mark_raises_the_score():
     score, photos = TemplateRatio(classes=["a", "b"], image_size=SIZE, in_channels=1), _photos(0)
-    score.fit(Constant(), [photos], [])
+    score.fit(_see, [photos], [])
     marked = photos["image"].clone()
     marked[:, :, 10:20, 20:30] = 0.7
-    marked_score, plain_score = (score(Constant(), images)[1] for images in (marked, photos["image"]))
+    marked_score, plain_score = (score(_see(images))[1] for images in (marked, photos["image"]))
     assert (marked_score > plain_score).all()
+
+
+def test_it_is_fitted_once_it_has_templates_and_they_travel_in_the_state_dict():
+    score, other = (TemplateRatio(classes=["a", "b"], image_size=SIZE, in_channels=1) for _ in range(2))
+    assert not score.is_fitted
+    score.fit(_see, [_photos(0)], [])
+    assert score.is_fitted
+    other.load_state_dict(score.state_dict())
+    seen = _see(_photos(1)["image"])
+    assert torch.equal(other(seen)[1], score(seen)[1])

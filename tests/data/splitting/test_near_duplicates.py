@@ -97,6 +97,17 @@ def _decoded(root: Path) -> list[Record]:
     return [r.with_content(decode(root / r.path, image_size=SIDE, in_channels=1)[1]) for r in found]
 
 
+def _pairs(root: Path, records: list[Record], cache_dir: Path) -> tuple[Pair, ...]:
+    def pictures():
+        return np.stack([decode(root / r.path, image_size=SIDE, in_channels=1)[0][..., 0] for r in records])
+
+    return near_duplicate_pairs(records, pictures, cache_dir=cache_dir)
+
+
+def _never():
+    raise AssertionError("the photos were looked at again")
+
+
 @pytest.fixture(scope="module")
 def planted(distinct, tmp_path_factory):
     """A root of distinct dice with one copy of each kind in its test folder."""
@@ -113,7 +124,7 @@ def planted(distinct, tmp_path_factory):
 
 def test_each_kind_has_its_name(planted, tmp_path):
     records = _decoded(planted)
-    pairs = near_duplicate_pairs(planted, records, cache_dir=tmp_path)
+    pairs = _pairs(planted, records, tmp_path)
     kinds = {Path(records[p.second].path).stem: p.kind for p in pairs}
     assert kinds == {
         "exact": "exact",
@@ -127,12 +138,13 @@ def test_each_kind_has_its_name(planted, tmp_path):
 def test_the_result_is_kept_and_a_damaged_one_is_made_anew(planted, tmp_path, caplog):
     records = _decoded(planted)
     assert known_pairs(records, cache_dir=tmp_path) is None
-    pairs = near_duplicate_pairs(planted, records, cache_dir=tmp_path)
+    pairs = _pairs(planted, records, tmp_path)
     assert known_pairs(records, cache_dir=tmp_path) == pairs
+    assert near_duplicate_pairs(records, _never, cache_dir=tmp_path) == pairs
     assert known_pairs(records[1:], cache_dir=tmp_path) is None
     (file,) = (tmp_path / "near_duplicates").iterdir()
     file.write_text("[[1, 2")
-    assert near_duplicate_pairs(planted, records, cache_dir=tmp_path) == pairs
+    assert _pairs(planted, records, tmp_path) == pairs
     assert "damaged" in caplog.text
     assert known_pairs(records, cache_dir=tmp_path) == pairs
 
@@ -145,10 +157,16 @@ def test_next_frames_of_a_camera_are_a_burst_where_they_are_alike(distinct, tmp_
     photos |= {"train_set/ano/img_102_c.png": distinct[7] // 2, "train_set/ano/img_200_c.png": distinct[9] // 2}
     root = _write(tmp_path / "root", photos)
     records = _decoded(root)
-    pairs = near_duplicate_pairs(root, records, cache_dir=tmp_path)
+    pairs = _pairs(root, records, tmp_path)
     together = {frozenset(Path(records[i].path).stem for i in (p.first, p.second)): p.kind for p in pairs}
     assert together[frozenset(("img_100_c", "img_101_c"))] == "burst"
     assert not any("img_102_c" in names or "img_200_c" in names for names in together)
+
+
+def test_photos_of_equal_pixels_are_paired_without_being_looked_at(tmp_path):
+    records = [Record(f"{k}.png", "any", "00", False, None, None, "s", "", "same") for k in range(3)]
+    pairs = near_duplicate_pairs(records, _never, cache_dir=tmp_path)
+    assert [(pair.first, pair.second, pair.kind) for pair in pairs] == [(0, 1, "exact"), (0, 2, "exact")]
 
 
 def test_groups_join_what_pairs_join_and_equal_pixels():

@@ -153,14 +153,14 @@ def test_a_training_folder_without_anomalies_is_split():
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
 def test_fractions_that_leave_a_part_empty_are_refused(fraction):
-    with pytest.raises(AnodiceError, match=r"data.validation_fraction between 0 and 1 \(exclusive\), got"):
+    with pytest.raises(AnodiceError, match=r"split\.validation_fraction between 0 and 1 \(exclusive\), got"):
         _split(_photos(), validation_fraction=fraction)
 
 
 def test_fractions_that_leave_nothing_to_fit_are_refused():
     with pytest.raises(AnodiceError, match=r"below 1 together, got 0.5 and 0.5"):
         _split(_unsplit(), validation_fraction=0.5, test_fraction=0.5)
-    with pytest.raises(AnodiceError, match=r"data.test_fraction between 0 and 1 \(exclusive\), got 0"):
+    with pytest.raises(AnodiceError, match=r"split\.test_fraction between 0 and 1 \(exclusive\), got 0"):
         _split(_photos(), test_fraction=0)
 
 
