@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from anodice.data import layouts
-from anodice.data.cache import cached_images, decode
+from anodice.data.cache import ImageFormat, cached_images, decode
 from anodice.data.records import Layout, Record, walk
 from anodice.data.splitting.audit import Audit, audit, session_warning, sessions
 from anodice.data.splitting.near_duplicates import PAIR_KINDS, Pair, group_ids, near_duplicate_pairs
@@ -57,13 +57,11 @@ def report(options: argparse.Namespace) -> bool:
     _check(options)
     layout = _layout(options)
     walked = walk(root, layout(root))
-    cached = cached_images(
-        root, walked.records, cache_dir=options.cache, image_size=SIDE, in_channels=1, orientation=None
-    )
+    cached = cached_images(root, walked.records, ImageFormat(SIDE, 1), cache_dir=options.cache)
     decoded = [i for i in range(len(walked.records)) if i not in cached.undecodable]
     records = [walked.records[i].with_content(cached.contents[i]) for i in decoded]
     skipped = [*walked.skipped, *((walked.records[i].path, why) for i, why in cached.undecodable.items())]
-    pairs = near_duplicate_pairs(root, records, cache_dir=options.cache)
+    pairs = near_duplicate_pairs(records, lambda: cached.pixels[decoded, ..., 0], cache_dir=options.cache)
     found = audit(records, pairs)
     _print(root, records, skipped, pairs, found)
     if options.json is not None:

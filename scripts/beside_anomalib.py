@@ -35,10 +35,11 @@ from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import Photos, groups
 from anodice.data.splitting.split import with_fewer_to_fit
 from anodice.errors import AnodiceError, unknown
-from anodice.evaluation.run_metrics import evaluate, fit_thresholds
+from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import score_table
 from anodice.reporting.markdown import runs_table
-from anodice.reporting.run_files import MEASURED, write_results
+from anodice.reporting.run_files import METRICS, write_results
+from anodice.thresholds.fitted import fit_thresholds
 
 if TYPE_CHECKING:
     from anomalib.models import AnomalibModule
@@ -48,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_folder.register_resolvers()
-    run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir, need=run_folder.METRICS)
-    config, measured = run_folder.read_config(run), json.loads((run / run_folder.METRICS).read_text())
+    run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir, need=METRICS)
+    config, measured = run_folder.read_config(run), json.loads((run / METRICS).read_text())
     if options.root is not None:
         config.data.root = options.root
     use_threads("auto")
@@ -62,13 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.per_class is not None:
         fit = with_fewer_to_fit(split, photos.records, per_class=options.per_class, seed=config.seed).fit
     scores, figures = fit_and_score(detector, photos, fit, epochs=options.epochs)
-    table = score_table(
-        photos.records,
-        split,
-        lambda part: (scores[list(part)], np.full(len(part), "")),
-        groups=groups(photos),
-    )
-    fitted = fit_thresholds(table, instantiate(config.threshold), split.digest)
+    scored = scores[[*split.validation, *split.test]]
+    table = score_table(photos.records, split, scored, np.full(len(scored), ""), groups=groups(photos))
+    rule = instantiate(config.threshold)
+    fitted = fit_thresholds(rule, table.validation, table.published, split_digest=split.digest)
     config.name.model = f"anomalib's {options.detector}"
     metrics = {
         **{name: measured[name] for name in ("data", "split", "seed")},
@@ -76,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "parameters": sum(values.numel() for values in detector.parameters()),
         **dict.fromkeys(MEASURED),
         **figures,
-        **evaluate(table, fitted, seed=config.seed),
+        **run_metrics(table, fitted, seed=config.seed),
     }
     folder = Path(run_folder.claim_folder(str(options.log_dir / "runs" / f"anomalib_{options.detector}")))
     OmegaConf.save(config, folder / run_folder.CONFIG)

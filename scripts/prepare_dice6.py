@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from anodice.baselines.dark_ray import DarkRayUpright
 from anodice.data.cache import decode
 from anodice.data.layouts import ANOMALIES, SPLITS, dice11
 from anodice.data.records import Record, walk
-from anodice.dice.orientation import SMALLEST, DarkRayUpright, Turner, Upright
+from anodice.dice.orientation import SMALLEST, Turner, Upright
 from anodice.errors import AnodiceError
 
 METHODS = {"upright": Upright, "dark_ray": DarkRayUpright}

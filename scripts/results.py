@@ -21,13 +21,15 @@ from earlier_projects import PROJECT, finished, train
 from anodice.app import run_folder
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
-from anodice.programs.robustness import FOLDER, compare, robustness
+from anodice.programs.robustness import FOLDER, robustness
 from anodice.reporting.markdown import markdown_table, number, with_interval
+from anodice.reporting.robustness import compare
+from anodice.reporting.run_files import METRICS
 
-DETECTORS = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "patchcore")
+DETECTORS = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "local_memory")
 SEEDS = (0, 1, 2)
 HARDER = {
-    "ten": ("ten photos of each class to learn from", ["data.fit_per_class=10"]),
+    "ten": ("ten photos of each class to learn from", ["split.fit_per_class=10"]),
     "session": (
         "a shooting session, and the only one with many anomalies, held out",
         ["split=session", "split.test=[26_01_22,img]", "threshold=normals_only"],
@@ -163,7 +165,7 @@ def _table(found: Found) -> str:
 
 def _metrics(log_dir: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     found = {name: finished(log_dir / name) for name in names}
-    return {name: json.loads((run / run_folder.METRICS).read_text()) for name, run in found.items() if run is not None}
+    return {name: json.loads((run / METRICS).read_text()) for name, run in found.items() if run is not None}
 
 
 def _robustness(log_dir: Path) -> dict[str, dict[str, Any]]:
@@ -200,7 +202,9 @@ def _chosen(only: str | None) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
-    parser.add_argument("--only", help=f"detectors or runs, such as vae,patchcore/seed0; all: {', '.join(DETECTORS)}")
+    parser.add_argument(
+        "--only", help=f"detectors or runs, such as vae,vae/seed0; all: {', '.join(DETECTORS)}"
+    )
     parser.add_argument("--log-dir", default="logs/results", help="a folder for the runs (%(default)s)")
     parser.add_argument("--update", action="store_true", help="write docs/results.md and the table of README.md")
     parser.add_argument("overrides", nargs="*", help="further overrides of train.py for every run, such as logger=none")

@@ -14,7 +14,8 @@ from pathlib import Path
 from anodice.app import run_folder
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
-from anodice.programs.robustness import FOLDER, compare, robustness, tables
+from anodice.programs.robustness import FOLDER, robustness
+from anodice.reporting.robustness import compare, tables
 
 log = logging.getLogger(__name__)
 

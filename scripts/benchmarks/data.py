@@ -29,7 +29,9 @@ from torchvision.transforms import v2
 
 from anodice.app.process import cores, keep_freed_memory
 from anodice.app.run_folder import register_resolvers
+from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
+from anodice.data.cache import ImageFormat
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import dice11
 from anodice.data.photos import Photos, read_photos
@@ -37,7 +39,6 @@ from anodice.data.records import Record, Walk, session_of
 from anodice.data.splitting.audit import audit
 from anodice.data.splitting.split import make_split
 from anodice.data.splitting.strategies import Published
-from anodice.augmentation.appearance import Augmentation
 from anodice.dice.defects import paint
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
@@ -46,8 +47,6 @@ from benchmarks.rows import NotHereError, Row, row
 _SIZE, _BATCH = 128, 64
 _CONF = Path(__file__).parents[2] / "conf"
 _PIECE = 32
-_READING = {"image_size": _SIZE, "in_channels": 1, "orientation": None, "seed": 0}
-_READING |= {"validation_fraction": 0.1, "test_fraction": 0.2}
 _ALLOWED_MEGABYTES = 200
 
 
@@ -208,16 +207,6 @@ def _anonymous() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
-class _Many(DiceDataModule):
-    """Batches of photos that nobody has walked over."""
-
-    made: Photos
-
-    @property
-    def photos(self) -> Photos:
-        return self.made
-
-
 def _many(count: int, folder: Path) -> DiceDataModule:
     """Photos of drawn records, with pixels from a sparse file."""
     records = []
@@ -232,8 +221,8 @@ def _many(count: int, folder: Path) -> DiceDataModule:
     np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     zlib.crc32(pixels)  # as a start does, which brings the file into the system's memory
-    data = _Many(**_settings(folder, folder / "cache"), augmentation=instantiate(_config().augmentation))
-    data.made = Photos(
+    data = _module(folder, folder / "cache", augmentation=instantiate(_config().augmentation))
+    data.photos = Photos(
         walked=Walk(folder, dice11(folder), tuple(records), (), (), ()),
         records=decoded,
         skipped=(),
@@ -269,16 +258,16 @@ def _batches(data: DiceDataModule, count: int) -> Iterator[dict[str, Tensor]]:
 
 
 def _data(root: Path, *, augmentation: torch.nn.Module) -> DiceDataModule:
-    return DiceDataModule(**_settings(root, root.parent / "cache"), augmentation=augmentation)
+    return _module(root, root.parent / "cache", augmentation=augmentation)
 
 
-def _settings(root: Path, cache_dir: Path) -> dict[str, object]:
-    folders = {"root": str(root), "layout": dice11, "cache_dir": str(cache_dir)}
-    return folders | _READING | {"batch_size": _BATCH, "steps_per_epoch": None, "border_radius": None}
+def _module(root: Path, cache_dir: Path, *, augmentation: torch.nn.Module) -> DiceDataModule:
+    settings = {"image_size": _SIZE, "batch_size": _BATCH, "cache_dir": str(cache_dir)}
+    return DiceDataModule(str(root), dice11, augmentation=augmentation, **settings)
 
 
 def _read(root: Path, cache_dir: Path) -> Photos:
-    return read_photos(root, dice11, cache_dir=cache_dir, splitting=Published(), **_READING)
+    return read_photos(root, dice11, ImageFormat(_SIZE, 1), Published(), cache_dir=cache_dir)
 
 
 def _strong_and_painted() -> DefectAugmentation:

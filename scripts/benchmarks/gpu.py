@@ -30,7 +30,7 @@ def _scoring(model: str) -> Row:
     config = recipe(model, accelerator="gpu")
     detector: Detector = instantiate(config.model).to("cuda").eval()
     batches = [{name: values.to("cuda") for name, values in batch.items()} for batch in in_memory(config)]
-    detector.calibrate(batches, batches)
+    detector.fit(batches, batches)
     image = batches[0]["image"][:1]
     return Row(
         usual=lambda: _milliseconds(detector, image), ours=lambda: _milliseconds(detector, image.repeat(MANY, 1, 1, 1))

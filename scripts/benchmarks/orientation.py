@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from anodice.baselines.rotation import DARK, disk, turned
-from anodice.dice.orientation import DarkRayUpright
+from anodice.baselines.dark_ray import DarkRayUpright
+from anodice.baselines.rotation import DARK, turned
+from anodice.dice.orientation import disk
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
 from benchmarks.rows import Row, row

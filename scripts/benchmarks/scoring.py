@@ -20,6 +20,7 @@ from anodice.scoring.memory import Memory
 from anodice.scoring.pooling import TopMean
 from anodice.scoring.residual_score import ResidualScore
 from anodice.scoring.residuals import SSIM, TolerantL1
+from anodice.scoring.score import Seen
 from benchmarks.rows import NotHereError, Row, row
 
 Image = NDArray[np.float64]
@@ -82,7 +83,7 @@ def scoring() -> Row:
         pooling=TopMean(fraction=0.01),
         image_size=128,
     )
-    score.calibrate(images, reconstructions)
+    score.fit(lambda batch: Seen(batch, reconstructions), [], [{"image": images}])
     mean, squares = (side[0, 0].double().numpy() for side in (score.statistics.mean, score.statistics.squares))
     deviation = np.sqrt(squares / (len(images) - 1))
     deviation += 0.1 * deviation.mean()
@@ -183,10 +184,8 @@ def _template_row(
 ) -> Row:
     photos, _ = _pairs(256)
     classes = torch.arange(len(photos)) % len(CLASSES)
-    detector = Template(
-        comparison=comparison, classes=CLASSES, own_other=None, class_quantile=None, image_size=128, in_channels=1
-    )
-    detector.learn([{"image": photos, "class": classes}], [])
+    detector = Template(comparison=comparison, classes=CLASSES, image_size=128, in_channels=1)
+    detector.fit([{"image": photos, "class": classes}], [])
     templates = [template[0].double().numpy() for template in detector.templates]
     few = [photo[0].double().numpy() for photo in photos[:8]]
     scored = detector.assess(photos[:8])

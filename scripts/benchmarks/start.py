@@ -74,7 +74,7 @@ def _tiny_run() -> tuple[tempfile.TemporaryDirectory[str], Path]:
     write_synthetic(root, seed=0, train_per_class=6, train_anomalies=12, test_per_class=2, test_anomalies=8, size=64)
     options = ["debug=fast", "data=dice11", f"data.root={root}", "data.image_size=64", "data.batch_size=8"]
     options += [
-        "data.validation_fraction=0.34",
+        "split.validation_fraction=0.34",
         f"paths.log_dir={logs}",
         f"paths.cache_dir={Path(folder.name) / 'cache'}",
     ]

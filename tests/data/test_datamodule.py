@@ -13,14 +13,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from anodice.augmentation.defect_painter import DefectPainter
+from anodice.augmentation.appearance import Augmentation
+from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
+from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import dice6, folder, mvtec
-from anodice.data.photos import describe
+from anodice.data.splitting.strategies import Clean, Published
+from anodice.dice.orientation import Upright
 from anodice.errors import AnodiceError
 
 
 def _batches(module, loader):
-    """The batches of a loader as a detector gets them outside training."""
+    """The batches of one of Lightning's loaders as a detector gets them outside training."""
     return [module.on_after_batch_transfer(batch, 0) for batch in loader]
 
 
@@ -80,11 +83,12 @@ def _fit(module, tmp_path, epochs=1, resume=None):
 def test_what_is_in_a_batch(data_module, dice_root, channels):
     module = data_module(dice_root, image_size=32, in_channels=channels)
     batch = _batches(module, module.train_dataloader())[0]
-    assert set(batch) == {"image", "label", "class", "face", "index"}
+    assert set(batch) == {"image", "label", "class", "face", "leaked", "index"}
     assert (batch["image"].shape, batch["image"].dtype) == ((8, channels, 32, 32), torch.float32)
     assert 0 <= batch["image"].amin() < 0.5 < batch["image"].amax() <= 1
-    assert {name: (batch[name].shape, batch[name].dtype) for name in ("label", "class", "face", "index")} == {
+    assert {name: (batch[name].shape, batch[name].dtype) for name in set(batch) - {"image"}} == {
         "label": ((8,), torch.bool),
+        "leaked": ((8,), torch.bool),
         "class": ((8,), torch.int64),
         "face": ((8,), torch.int64),
         "index": ((8,), torch.int64),
@@ -103,7 +107,7 @@ def test_labels_classes_and_faces_are_those_of_the_records(data_module, dice_roo
 
 def test_images_are_the_photos_of_their_records(data_module, dice_root):
     module = data_module(dice_root)
-    for batch in _batches(module, module.evaluation_loader(module.photos.split.test)):
+    for batch in module.evaluation_batches(module.photos.split.test):
         for image, index in zip(batch["image"], batch["index"].tolist(), strict=True):
             photo = np.asarray(Image.open(dice_root / module.photos.records[index].path))
             np.testing.assert_array_equal((image[0] * 255).round().numpy(), photo)
@@ -114,8 +118,8 @@ def test_images_stay_with_their_records_when_a_photo_is_undecodable(data_module,
     module = data_module(writable_dice)
     last = len(module.photos.records) - 1
     photo = np.asarray(Image.open(writable_dice / module.photos.records[last].path))
-    (batch,) = module.evaluation_loader([last])
-    np.testing.assert_array_equal(batch["image"][0, ..., 0].numpy(), photo)
+    (batch,) = module.evaluation_batches([last])
+    np.testing.assert_array_equal((batch["image"][0, 0] * 255).round().numpy(), photo)
 
 
 def test_loaders_serve_their_part_of_the_split(data_module, dice_root):
@@ -123,19 +127,55 @@ def test_loaders_serve_their_part_of_the_split(data_module, dice_root):
     split = module.photos.split
     normals = [i for i in split.validation if not module.photos.records[i].anomalous]
     assert sorted(i for batch in _order(module) for i in batch) == list(split.fit)
-    assert [batch["index"].item() for batch in module.fit_loader()] == list(split.fit)
+    assert [batch["index"].item() for batch in module.fit_batches()] == list(split.fit)
+    assert [batch["index"].item() for batch in module.held_out_batches()] == normals
     assert [batch["index"].item() for batch in module.val_dataloader()] == list(split.validation)
-    assert [batch["index"].item() for batch in module.calibration_dataloader()] == normals
+    assert [batch["index"].item() for batch in module.test_dataloader()] == list(split.test)
+    assert [batch["index"].item() for batch in module.predict_dataloader()] == list(split.test)
 
 
 def test_evaluation_keeps_the_given_order_and_every_image(data_module, dice_root):
     indices = [5, 80, 3, 4, 41, 0, 17, 99, 2, 2]
-    batches = list(data_module(dice_root, batch_size=4).evaluation_loader(indices))
+    batches = list(data_module(dice_root, batch_size=4).evaluation_batches(indices))
     assert [batch["index"].tolist() for batch in batches] == [[5, 80, 3, 4], [41, 0, 17, 99], [2, 2]]
 
 
 def test_evaluation_of_nothing_has_no_batch(data_module, dice_root):
-    assert list(data_module(dice_root).evaluation_loader([])) == []
+    assert list(data_module(dice_root).evaluation_batches([])) == []
+
+
+def test_batches_of_evaluation_are_what_lightning_gives_the_detector(data_module, dice_root):
+    module = data_module(dice_root)
+    ours = module.evaluation_batches(module.photos.split.test)
+    for mine, theirs in zip(ours, _batches(module, module.test_dataloader()), strict=True):
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_batches_can_be_gone_through_again(data_module, dice_root):
+    batches = data_module(dice_root).fit_batches()
+    once, again = ([batch["index"].tolist() for batch in batches] for _ in range(2))
+    assert once == again != []
+
+
+def test_batches_come_to_the_device_that_is_asked_for(data_module, dice_root):
+    module = data_module(dice_root)
+    for batches in (
+        module.fit_batches("meta"),
+        module.held_out_batches("meta"),
+        module.evaluation_batches([0], "meta"),
+    ):
+        assert {value.device.type for batch in batches for value in batch.values()} == {"meta"}
+
+
+def test_photos_of_the_training_folder_among_the_test_photos_are_marked_as_leaked(data_module, writable_dice):
+    photo = next((writable_dice / "train_set" / "05").iterdir())
+    shutil.copy(photo, writable_dice / "test_set" / "05" / "leak.png")
+    module = data_module(writable_dice, batch_size=1)
+    marked = [batch["index"].item() for batch in module.test_dataloader() if batch["leaked"].item()]
+    assert marked == list(module.photos.split.leaked)
+    assert [module.photos.records[i].path for i in marked] == ["test_set/05/leak.png"]
+    assert not any(batch["leaked"].any() for batch in module.fit_batches())
 
 
 @pytest.mark.parametrize("name", ["image_size", "batch_size", "steps_per_epoch"])
@@ -167,6 +207,15 @@ def test_an_orientation_turns_grey_photos_only(data_module, tmp_path):
         data_module(tmp_path, orientation=_Quarter(), in_channels=3)
 
 
+def test_a_split_that_is_none_is_refused(data_module, tmp_path):
+    with pytest.raises(AnodiceError, match=r"data.split to be one of .*, got 'clean'; choose it with split="):
+        data_module(tmp_path, split="clean")
+
+
+def test_without_a_split_the_published_one_is_used(data_module, tmp_path):
+    assert data_module(tmp_path, split=None).split == Published()
+
+
 @pytest.mark.parametrize("radius", [0, -0.5, float("nan")])
 def test_a_border_that_leaves_nothing_is_refused(data_module, tmp_path, radius):
     with pytest.raises(AnodiceError, match=r"data.border_radius above 0"):
@@ -180,7 +229,7 @@ def test_classes_are_known_before_any_photo_is_read(data_module, tmp_path):
 
 def test_every_fit_photo_comes_once_though_an_epoch_is_short(data_module, dice_root):
     module = data_module(dice_root, steps_per_epoch=2, augmentation=_Blacken())
-    batches = list(module.fit_loader())
+    batches = list(module.fit_batches())
     assert [i for batch in batches for i in batch["index"].tolist()] == list(module.photos.split.fit)
     assert all(batch["image"].amax() > 0 for batch in batches)
 
@@ -263,7 +312,7 @@ def test_augmentation_is_for_training_only(data_module, dice_root, tmp_path):
     seen = _fit(module, tmp_path)
     assert all(batch["image"].amax() == 0 for batch in seen.trained)
     assert all(batch["image"].amax() > 0.5 for batch in seen.validated)
-    assert all(batch["image"].amax() > 0.5 for batch in _batches(module, module.calibration_dataloader()))
+    assert all(batch["image"].amax() > 0.5 for batch in module.held_out_batches())
 
 
 def test_augmentation_lies_where_the_batches_go(data_module, dice_root):
@@ -277,45 +326,8 @@ def test_augmentation_lies_where_the_batches_go(data_module, dice_root):
 def test_without_augmentation_training_sees_the_photos(data_module, dice_root, tmp_path):
     module = data_module(dice_root)
     first = _fit(module, tmp_path).trained[0]
-    (again,) = _batches(module, module.evaluation_loader(first["index"].tolist()))
+    (again,) = module.evaluation_batches(first["index"].tolist())
     assert torch.equal(first["image"], again["image"])
-
-
-def test_description_is_a_table_of_parts_and_classes(data_module, dice_root):
-    lines = describe(data_module(dice_root).photos).splitlines()
-    assert lines[0] == f"photos under {dice_root}"
-    table = [line.split() for line in lines[1:5]]
-    classes = [f"{k:02d}" for k in range(11)]
-    assert table == [
-        [*classes, "ano", "total"],
-        ["fit", *["4"] * 11, "0", "44"],
-        ["validation", *["2"] * 11, "12", "34"],
-        ["test", *["2"] * 11, "8", "30"],
-    ]
-    assert lines[5] == "  skipped: no file"
-    assert lines[6].startswith("audit: 0 of 78 training photos are exact copies")
-
-
-def test_description_tells_how_many_files_were_skipped_and_why(data_module, writable_dice):
-    folder = writable_dice / "train_set" / "03"
-    (folder / ".DS_Store").write_bytes(b"x")
-    (folder / "._a.png").write_bytes(b"x")
-    (folder / "notes.png").write_text("not a photo")
-    (folder / "broken.png").write_bytes(next(folder.glob("1*.png")).read_bytes()[:900])
-    text = describe(data_module(writable_dice).photos)
-    assert "skipped: 2 x hidden file, such as train_set/03/.DS_Store" in text
-    assert "skipped: 1 x not an image (expected JPEG, PNG, BMP, TIFF, WEBP), such as train_set/03/notes.png" in text
-    assert "skipped: 1 x cannot be decoded (" in text
-    assert "such as train_set/03/broken.png" in text
-
-
-def test_copies_and_leaks_are_in_the_description(data_module, writable_dice):
-    photo = next((writable_dice / "train_set" / "05").iterdir())
-    shutil.copy(photo, photo.with_name("copy.png"))
-    shutil.copy(photo, writable_dice / "test_set" / "05" / "leak.png")
-    module = data_module(writable_dice)
-    assert "1 of 79 training photos are exact copies" in describe(module.photos)
-    assert [module.photos.records[i].path for i in module.photos.split.leaked] == ["test_set/05/leak.png"]
 
 
 def _colour(image):
@@ -438,7 +450,7 @@ def test_a_broken_mask_is_named(data_module, tmp_path):
 
 def test_colour_reaches_the_batch_and_only_the_test_has_anomalies(data_module, tmp_path):
     module = data_module(_object(tmp_path / "bottle"), layout=mvtec, image_size=40, in_channels=3)
-    (batch,) = _batches(module, module.evaluation_loader(module.photos.split.test))
+    (batch,) = module.evaluation_batches(module.photos.split.test)
     assert batch["label"].tolist() == [False, True, True, True]
     assert batch["class"].tolist() == [0, -1, -1, -1]
     assert (batch["image"][:, 0] != batch["image"][:, 1]).any()
@@ -454,24 +466,62 @@ def _dishes(root, count):
     return partial(folder, normal=["good"], anomalous=["bad"], test_normal=[], test_anomalous=[])
 
 
-def test_the_table_of_many_classes_has_two_columns(data_module, tmp_path):
-    text = describe(data_module(tmp_path, layout=_dishes(tmp_path, 80), image_size=16).photos).splitlines()
-    assert [line.split() for line in text[1:5]] == [
-        ["normal", "anomalous", "total"],
-        ["fit", "160", "0", "160"],
-        ["validation", "80", "1", "81"],
-        ["test", "80", "1", "81"],
-    ]
-
-
-def test_the_table_of_few_classes_names_them(data_module, tmp_path):
-    text = describe(data_module(tmp_path, layout=_dishes(tmp_path, 2), image_size=16).photos)
-    assert text.splitlines()[1].split() == ["dish0", "dish1", "bad", "total"]
-
-
 def test_photos_of_all_sizes_are_told_in_one_sentence(data_module, tmp_path, caplog):
     layout = _dishes(tmp_path, 2)
     for k, path in enumerate(sorted(tmp_path.rglob("*.png"))):
         Image.open(path).resize((20 + k, 30)).save(path)
     data_module(tmp_path, layout=layout, image_size=16).setup("fit")
     assert caplog.messages == ["the photos have 10 sizes; every photo is resized to 16x16."]
+
+
+def _module_with_everything(make, root):
+    painter = DefectPainter(image_size=64, stamps=36, share=0.5, seed=0)
+    changes = {"brightness": 0.1, "contrast": 0.2, "shift": 2.0, "rotation": 10.0}
+    before = Augmentation(**changes, gamma=0.0, glare=0.0, blur=0.0, noise=0.0)
+    return make(
+        root,
+        layout=dice6,
+        split=Clean(validation_fraction=0.3, seed=4),
+        orientation=Upright(),
+        border_radius=0.9,
+        steps_per_epoch=2,
+        augmentation=DefectAugmentation(before=before, painter=painter),
+        seed=3,
+    )
+
+
+def test_a_checkpoint_tells_how_to_make_its_data_module_again(data_module, dice_root, tmp_path):
+    module = _module_with_everything(data_module, dice_root)
+    _fit(module, tmp_path)
+    again = DiceDataModule.load_from_checkpoint(tmp_path / "end.ckpt")
+    assert again.hparams == module.hparams
+    assert again.photos.split == module.photos.split
+    assert _order(again) == _order(module)
+    torch.manual_seed(0)
+    images = next(iter(module.fit_batches()))["image"]
+    drawn = []
+    for each in (module, again):
+        torch.manual_seed(0)
+        drawn.append(each.augmentation.augment(images))
+    assert torch.equal(drawn[0]["image"], drawn[1]["image"])
+
+
+def test_photos_that_have_moved_are_found_by_a_checkpoint_that_is_told_where(data_module, dice_root, tmp_path):
+    _fit(data_module(dice_root), tmp_path)
+    moved = shutil.copytree(dice_root, tmp_path / "elsewhere")
+    again = DiceDataModule.load_from_checkpoint(tmp_path / "end.ckpt", root=str(moved), batch_size=3)
+    assert again.photos.walked.root == moved
+    assert (again.batch_size, again.image_size) == (3, 64)
+
+
+def test_a_layout_with_settings_is_told_by_a_checkpoint(data_module, tmp_path):
+    module = data_module(tmp_path, layout=_dishes(tmp_path, 8), image_size=16)
+    _fit(module, tmp_path)
+    again = DiceDataModule.load_from_checkpoint(tmp_path / "end.ckpt")
+    assert again.photos.records == module.photos.records
+
+
+def test_a_checkpoint_that_tells_no_data_module_is_refused(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
+    with pytest.raises(AnodiceError, match="expected a checkpoint that tells its data module, got"):
+        DiceDataModule.load_from_checkpoint(tmp_path / "a.ckpt")

@@ -6,25 +6,14 @@ import pytest
 
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import ANOMALIES, dice11
+from anodice.data.splitting.strategies import Published
 
 
 @pytest.fixture(scope="module")
 def photos(real_dice_root, tmp_path_factory):
-    module = DiceDataModule(
-        root=str(real_dice_root),
-        layout=dice11,
-        orientation=None,
-        image_size=32,
-        in_channels=1,
-        batch_size=32,
-        steps_per_epoch=None,
-        validation_fraction=0.1,
-        test_fraction=0.2,
-        border_radius=None,
-        seed=0,
-        cache_dir=str(tmp_path_factory.mktemp("cache")),
-        augmentation=None,
-    )
+    split = Published(validation_fraction=0.1, test_fraction=0.2)
+    cache = str(tmp_path_factory.mktemp("cache"))
+    module = DiceDataModule(str(real_dice_root), dice11, split=split, image_size=32, cache_dir=cache)
     return module.photos
 
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from anodice.baselines.autoencoders import PooledAE
+from anodice.baselines.classifiers import AEWithFaceCNN
 from anodice.errors import AnodiceError
 from anodice.models.ae_classifier import AEClassifier, AEClassifierNetwork
 from anodice.models.optimizers import adam
@@ -23,9 +25,9 @@ def _made(**changes):
     score = ResidualScore(
         residual=L1(), smoothing=0.0, normalise=False, border_radius=None, pooling=Mean(), image_size=SIZE
     )
+    shape = {"classes": changes.pop("classes", CLASSES), "code": changes.pop("code", 8)}
+    network = changes.pop("network", None) or AEClassifierNetwork(in_channels=1, image_size=SIZE, **shape)
     settings = {"class_weight": 0.1, "class_quantile": None, "score": score} | changes
-    classes, code = settings.pop("classes", CLASSES), settings.pop("code", 8)
-    network = AEClassifierNetwork(in_channels=1, image_size=SIZE, classes=classes, code=code)
     return AEClassifier(network, **settings, loss="l1", optimizer=adam)
 
 
@@ -50,6 +52,28 @@ def test_classes_are_those_of_the_head():
     detector, batch = _made().eval(), _batch()
     found = detector(batch["image"]).classes
     assert torch.equal(found, detector.network.both(batch["image"])[1].argmax(1))
+
+
+@torch.no_grad()
+def test_one_pass_of_the_network_gives_map_score_and_class():
+    score = TemplateRatio(classes=CLASSES, image_size=SIZE, in_channels=1)
+    detector, batch, passes = _made(score=score, class_quantile=0.5).eval(), _batch(), []
+    detector.fit([batch], [batch])
+    detector.network.encoder.register_forward_hook(lambda *_: passes.append(1))
+    detector(batch["image"])
+    assert len(passes) == 1
+
+
+@torch.no_grad()
+def test_an_auto_encoder_with_a_classifier_beside_it_can_be_its_network():
+    torch.manual_seed(0)
+    autoencoder = PooledAE(in_channels=1, image_size=SIZE)
+    pair = AEWithFaceCNN(autoencoder=autoencoder, in_channels=1, image_size=SIZE, classes=CLASSES)
+    detector, images = _made(network=pair).eval(), _batch()["image"]
+    found = detector(images)
+    assert torch.equal(found.classes, pair.classifier(images).argmax(1))
+    torch.testing.assert_close(found.maps, (pair.autoencoder(images) - images).abs())
+    assert detector.classes == CLASSES
 
 
 @torch.no_grad()

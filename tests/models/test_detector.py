@@ -9,8 +9,11 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from anodice.baselines.autoencoders import DenseVAENetwork
 from anodice.errors import AnodiceError
 from anodice.models.conv_ae import ConvAENetwork
+from anodice.models.inception import InceptionCAENetwork
+from anodice.models.inception_cae import InceptionCAE
 from anodice.models.optimizers import adam
 from anodice.models.reconstruction import ReconstructionDetector
 from anodice.models.vae import VAE, VAENetwork
@@ -203,8 +206,49 @@ def test_painted_images_are_reconstructed_to_the_clean_ones(make):
 
 
 def test_a_score_that_the_detector_cannot_serve_is_refused():
-    with pytest.raises(AnodiceError, match="ConvAENetwork can serve, but NearestNeighbour needs its features; use model=inception_cae"):
+    with pytest.raises(
+        AnodiceError, match="ConvAENetwork can serve, but NearestNeighbour needs its features; use model=inception_cae"
+    ):
         _conv_ae(score=NearestNeighbour(image_size=SIZE))
+
+
+@torch.no_grad()
+def test_a_score_of_features_needs_no_reconstruction():
+    network = InceptionCAENetwork(in_channels=1, image_size=SIZE, filters=(4, 8), code=None)
+    detector = InceptionCAE(network, score=NearestNeighbour(image_size=SIZE), optimizer=adam).eval()
+    network.decoder.register_forward_hook(lambda *_: pytest.fail("it was reconstructed"))
+    assert not detector.is_fitted
+    detector.fit(_batches(seed=3), [])
+    normals = torch.cat([batch["image"] for batch in _batches(seed=3)])
+    assert detector(normals).scores.max() < 1e-6 < detector(1 - normals).scores.min()
+
+
+@torch.no_grad()
+def test_a_vae_can_have_any_network_with_its_loss():
+    network = DenseVAENetwork(in_channels=1, image_size=SIZE, code=3)
+    detector = VAE(network, beta=2.0, warm_up_steps=0, score=_score(), optimizer=adam).eval()
+    terms = detector.loss_terms({"image": _images()})
+    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 2 * terms["kl"])
+    torch.testing.assert_close(detector.reconstruct(_images()), network(_images()))
+    assert "code of 3 numbers" in detector.describe()
+
+
+def test_a_network_without_a_bottleneck_is_told():
+    network = InceptionCAENetwork(in_channels=1, image_size=SIZE, filters=(8, 16), code=None)
+    assert (
+        "no bottleneck: such a network can copy its input"
+        in InceptionCAE(network, score=_score(), optimizer=adam).describe()
+    )
+    assert "no bottleneck" not in _conv_ae().describe()
+
+
+def test_the_loss_is_known_by_name_and_by_function():
+    detector = _conv_ae(loss="mse").eval()
+    assert detector.loss == "mse"
+    images = _images()
+    expected = detector.cost(detector.network(images), images)
+    torch.testing.assert_close(expected, (detector.network(images) - images).square().mean())
+    torch.testing.assert_close(detector.loss_terms({"image": images})["loss"], expected)
 
 
 def test_bce_needs_outputs_between_black_and_white():
@@ -216,7 +260,9 @@ def test_bce_needs_outputs_between_black_and_white():
 @both
 @pytest.mark.parametrize("code", [0, 4096])
 def test_a_code_that_does_not_squeeze_is_refused(make, code):
-    with pytest.raises(AnodiceError, match=f"code between 1 and 4095, fewer numbers .*, got {code}; set model.network.code"):
+    with pytest.raises(
+        AnodiceError, match=f"code between 1 and 4095, fewer numbers .*, got {code}; set model.network.code"
+    ):
         make(code=code)
 
 

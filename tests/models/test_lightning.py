@@ -229,7 +229,9 @@ def test_validation_of_normals_alone_tells_no_figures():
 def test_the_test_tells_clean_photos_and_all_published_ones_apart():
     detector, photos = _Brightness(), _photos(40)
     (figures,) = _trainer().test(detector, _loader(photos), verbose=False)
-    assert set(figures) == {f"test/{part}{name}" for part in ("", "published/") for name in ("auroc", "average_precision")}
+    assert set(figures) == {
+        f"test/{part}{name}" for part in ("", "published/") for name in ("auroc", "average_precision")
+    }
     scores, labels, clean = detector(photos["image"]).scores, photos["label"], ~photos["leaked"]
     assert figures["test/published/auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-6)
     assert figures["test/auroc"] == pytest.approx(roc_auc_score(labels[clean], scores[clean]), abs=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -21,20 +22,24 @@ from anodice.scoring.pooling import TopMean
 SIZE = 64
 
 
-def _made(*, backbone="own", layers=(1, 2), weights=None, in_channels=1, **changes):
+def _own(*, in_channels=1, layers=(1, 2)):
+    network = UNet(in_channels=in_channels, image_size=SIZE, widths=[8, 8, 16])
+    painter = DefectPainter(image_size=SIZE, stamps=36, share=0.5, seed=0)
+    return partial(EncoderMemory, network, layers=layers, painter=painter, optimizer=adam)
+
+
+def _resnet(*, in_channels=1, name="resnet18", layers=("layer1", "layer2"), weights=None):
+    shape = {"image_size": SIZE, "in_channels": in_channels}
+    return partial(BackboneMemory, name=name, layers=layers, weights=weights, **shape)
+
+
+def _made(backbone=_own, *, in_channels=1, given=None, **changes):
+    """A detector whose backbone is `given` these arguments, its memory the `changes`."""
     torch.manual_seed(0)
     settings = {"patch_weight": 0.5, "views": 20, "augmentation": None, "entries": 8, "radius": 1}
     score = MapScore(smoothing=0, border_radius=None, pooling=TopMean(fraction=0.02), image_size=SIZE)
-    detector = memory_detector(
-        backbone=backbone,
-        layers=layers,
-        weights=weights,
-        network=UNet(in_channels=in_channels, image_size=SIZE, widths=[8, 8, 16]),
-        painter=DefectPainter(image_size=SIZE, stamps=36, share=0.5, seed=0),
-        memory=LocalMemory(**(settings | changes), score=score, image_size=SIZE),
-        optimizer=adam,
-    )
-    return detector.eval()
+    memory = LocalMemory(**(settings | changes), score=score, image_size=SIZE)
+    return memory_detector(backbone=backbone(in_channels=in_channels, **(given or {})), memory=memory).eval()
 
 
 def _images(count, seed, channels=1):
@@ -50,26 +55,23 @@ def _batches(count=12, channels=1):
     return [{"image": images[k : k + 5], "class": torch.arange(count)[k : k + 5] % 2} for k in range(0, count, 5)]
 
 
-def _fitted(**changes):
-    detector = _made(**changes)
+def _fitted(backbone=_own, **changes):
+    detector = _made(backbone, **changes)
     detector.fit(_batches(channels=changes.get("in_channels", 1)), [])
     return detector
 
 
-def _resnet(tmp_path):
-    """Weights as a user would bring them."""
+def _weights(tmp_path):
+    """As a user would bring them."""
     torch.manual_seed(1)
     torch.save(get_model("resnet18", weights=None).state_dict(), tmp_path / "resnet18.pth")
     return str(tmp_path / "resnet18.pth")
 
 
-RESNET = {"backbone": "resnet18", "layers": ["layer1", "layer2"]}
-
-
-@pytest.mark.parametrize("backbone", [{}, RESNET], ids=["own", "resnet18"])
+@pytest.mark.parametrize("backbone", [_own, _resnet])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_mark_is_strange_where_it_lies(backbone, channels):
-    detector = _fitted(**backbone, in_channels=channels)
+    detector = _fitted(backbone, in_channels=channels)
     normal = _images(4, 1, channels)
     marked = normal.clone()
     marked[:, :, 40:52, 8:20] = 0
@@ -82,7 +84,7 @@ def test_a_mark_is_strange_where_it_lies(backbone, channels):
     assert ((places // SIZE > 32) & (places % SIZE < 32)).all()
 
 
-@pytest.mark.parametrize("changes", [{}, {"radius": None}, RESNET], ids=["own", "anywhere", "resnet18"])
+@pytest.mark.parametrize("changes", [{}, {"radius": None}, {"backbone": _resnet}], ids=["own", "anywhere", "resnet18"])
 def test_a_loaded_detector_scores_the_same(changes):
     detector, other = _fitted(**changes), _made(**changes)
     other.load_state_dict(detector.state_dict())
@@ -131,19 +133,19 @@ def test_a_patch_of_another_kind_is_strange_without_any_training():
 
 
 def test_the_weights_come_from_the_file_and_then_from_the_checkpoint(tmp_path):
-    weights = _resnet(tmp_path)
+    weights = _weights(tmp_path)
     torch.manual_seed(2)
-    detector = _fitted(**RESNET, weights=weights)
+    detector = _fitted(_resnet, given={"weights": weights})
     wanted = torch.load(weights, weights_only=True)["layer1.0.conv1.weight"]
     assert torch.equal(detector.features.extractor.state_dict()["layer1.0.conv1.weight"], wanted)
     (tmp_path / "resnet18.pth").unlink()
-    other = _made(**RESNET, weights=weights)
+    other = _made(_resnet, given={"weights": weights})
     other.load_state_dict(detector.state_dict())
     assert torch.equal(other(_images(2, 1)).scores, detector(_images(2, 1)).scores)
 
 
 def test_a_torchvision_network_is_not_trained():
-    detector = _fitted(**RESNET)
+    detector = _fitted(_resnet)
     assert isinstance(detector, BackboneMemory)
     assert not detector.automatic_optimization
     assert detector.configure_optimizers() is None
@@ -152,22 +154,32 @@ def test_a_torchvision_network_is_not_trained():
 
 
 def test_the_file_must_be_there_and_fit_the_network(tmp_path):
-    with pytest.raises(AnodiceError, match=r"model.weights to be a file with weights of resnet18, got 'no.pth'"):
-        _fitted(**RESNET, weights="no.pth")
+    message = r"model.backbone.weights to be a file with weights of resnet18, got 'no.pth'"
+    with pytest.raises(AnodiceError, match=message):
+        _fitted(_resnet, given={"weights": "no.pth"})
     torch.save({"something": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(AnodiceError, match=r"hold the weights of resnet18, but .* set model.backbone"):
-        _fitted(**RESNET, weights=str(tmp_path / "other.pth"))
+    with pytest.raises(AnodiceError, match=r"hold the weights of resnet18, but .* set model.backbone.name"):
+        _fitted(_resnet, given={"weights": str(tmp_path / "other.pth")})
+
+
+@pytest.mark.parametrize(
+    ("backbone", "given", "message"),
+    [
+        (_resnet, {"name": "resnet19"}, "no torchvision backbone 'resnet19'; did you mean 'resnet"),
+        (_resnet, {"layers": ["layer9"]}, r"layers of resnet18, got \['layer9'\]; its parts are conv1"),
+        (_own, {"layers": [3]}, r"levels of the encoder, from 0 to 2, got \[3\]"),
+        (_own, {"layers": ["layer2"]}, "names of layers are for model/backbone=torchvision"),
+        (_own, {"layers": []}, "levels of the encoder"),
+    ],
+)
+def test_backbones_that_mean_nothing_are_refused(backbone, given, message):
+    with pytest.raises(AnodiceError, match=message):
+        _made(backbone, given=given)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"backbone": "resnet19"}, "no backbone 'resnet19'; did you mean 'resnet"),
-        ({**RESNET, "layers": ["layer9"]}, r"layers of resnet18, got \['layer9'\]; its parts are conv1"),
-        ({"layers": [3]}, r"levels of the encoder, from 0 to 2, got \[3\]"),
-        ({"layers": ["layer2"]}, "names of layers are for a torchvision backbone"),
-        ({"layers": []}, "levels of the encoder"),
-        ({"weights": "some.pth"}, "no model.weights with model.backbone=own"),
         ({"views": 0}, "model.memory.views .* got 0"),
         ({"entries": 0}, "model.memory.entries .* got 0"),
         ({"patch_weight": -1}, "model.memory.patch_weight of at least 0, got -1"),
@@ -180,7 +192,7 @@ def test_settings_that_mean_nothing_are_refused(changes, message):
 
 def test_before_training_there_is_no_score():
     with pytest.raises(AnodiceError, match="train the detector first"):
-        _made(**RESNET)(_images(1, 0))
+        _made(_resnet)(_images(1, 0))
 
 
 def test_while_the_encoder_is_trained_the_maps_are_those_of_the_u_net():

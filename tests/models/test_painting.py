@@ -90,6 +90,15 @@ def test_it_learns_to_tell_painted_photos_from_others(make):
     assert (scores[0][:, None] > scores[1]).double().mean() > 0.62
 
 
+@torch.no_grad()
+def test_the_score_of_the_cnn_is_its_logit_and_the_map_its_evidence():
+    detector, images = _cnn().eval(), _batch()["image"]
+    found = detector(images)
+    assert found.scores.dtype == torch.float64
+    torch.testing.assert_close(found.scores, detector.network(images).double())
+    torch.testing.assert_close(found.maps, detector.network.logits_and_map(images)[1])
+
+
 def test_images_painted_by_the_augmentation_are_painted_anew_on_their_clean_ones():
     batch = _batch() | {"clean": _batch()["image"], "image": torch.zeros(8, 1, SIZE, SIZE)}
     painted, masks = _unet(share=0.0).eval().paint(batch)

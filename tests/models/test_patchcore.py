@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from anodice.augmentation.defect_painter import DefectPainter
 from anodice.errors import AnodiceError
 from anodice.models.defect_unet import UNet
-from anodice.models.memory_detector import memory_detector
+from anodice.models.memory_detector import BackboneMemory, EncoderMemory
 from anodice.models.optimizers import adam
 from anodice.models.patchcore import PatchMemory
 from anodice.scoring.map_score import MapScore
@@ -217,20 +217,23 @@ def test_where_an_object_lies_and_how_it_is_turned_does_not_matter(moved):
     assert scores.max() < 5e-3
 
 
-@pytest.mark.parametrize("backbone", [("own", [0, 1]), ("resnet18", ["layer1", "layer2"])], ids=["own", "resnet18"])
+def _own(memory):
+    network = UNet(in_channels=1, image_size=64, widths=[8, 8])
+    painter = DefectPainter(image_size=64, stamps=36, share=0.5, seed=0)
+    return EncoderMemory(network, layers=[0, 1], memory=memory, painter=painter, optimizer=adam)
+
+
+def _resnet(memory):
+    layers = ["layer1", "layer2"]
+    return BackboneMemory(name="resnet18", layers=layers, weights=None, memory=memory, image_size=64, in_channels=1)
+
+
+@pytest.mark.parametrize("backbone", [_own, _resnet])
 @torch.inference_mode()
 def test_a_detector_with_this_memory_finds_a_mark(backbone):
     torch.manual_seed(0)
     normal = _scene()[..., 16:80, 16:80] + 0.01 * torch.randn(6, 1, 64, 64)
-    detector = memory_detector(
-        backbone=backbone[0],
-        layers=backbone[1],
-        weights=None,
-        network=UNet(in_channels=1, image_size=64, widths=[8, 8]),
-        painter=DefectPainter(image_size=64, stamps=36, share=0.5, seed=0),
-        memory=_memory(image_size=64, coreset=0.2),
-        optimizer=adam,
-    ).eval()
+    detector = backbone(_memory(image_size=64, coreset=0.2)).eval()
     assert not detector.is_fitted
     detector.fit(_batches(normal[:4]), [])
     assert detector.is_fitted

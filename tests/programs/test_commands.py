@@ -15,7 +15,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from anodice.reporting.run_files import MEASURED
+from anodice.evaluation.run_metrics import MEASURED
 
 PROJECT = Path(__file__).parents[2]
 FILES = {
@@ -57,7 +57,7 @@ def small(root: Path, *options: str) -> list[str]:
     """Options that make a training on `root` last seconds."""
     return [
         *("data=dice11", f"data.root={root}", "data.image_size=64", "data.batch_size=8", "data.steps_per_epoch=4"),
-        *("data.validation_fraction=0.34", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
+        *("split.validation_fraction=0.34", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
         *options,
     ]
 
@@ -137,6 +137,7 @@ def test_checkpoints_load_as_weights_only(trained):
         assert "state_dict" in torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_evaluate_gives_the_same_figures_to_the_last_digit(trained):
     folder, run = trained
     before = {name: (run / name).read_bytes() for name in ("metrics.json", "scores.csv", "threshold.json", "report.md")}
@@ -147,6 +148,7 @@ def test_evaluate_gives_the_same_figures_to_the_last_digit(trained):
     assert {name: (run / name).read_bytes() for name in before} == before
 
 
+@pytest.mark.slow
 def test_same_seed_same_scores_and_other_seed_other_scores(trained, dice_root):
     folder, run = trained
     call("train", folder, *small(dice_root, "model=vae", f"paths.log_dir={folder / 'again'}"))
@@ -168,23 +170,25 @@ def test_tensorboard_holds_curves_panels_and_hparams(trained):
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
+@pytest.mark.slow
 def test_rethresholding_needs_neither_model_nor_photos(trained, tmp_path):
     _, run = trained
     copy = tmp_path / "logs" / "runs" / "copy"
     shutil.copytree(run, copy)
     shutil.rmtree(copy / "checkpoints")
     call("evaluate", tmp_path, "run=copy", "threshold=recall_at", "threshold.target=1.0")
-    found = metrics_of(copy / "evaluations" / "recall_at")
+    found = metrics_of(copy / "evaluations" / "recall_at_1")
     assert found["threshold"] == "recall_at"
     assert metrics_of(copy)["threshold"] == "f1_max"
     values = []
     for value in (-1.0, 1e9):
         call("evaluate", tmp_path, "run=copy", "threshold=manual", f"threshold.value={value}")
-        at = metrics_of(copy / "evaluations" / "manual")["test"]["published"]["at"]["manual"]
+        at = metrics_of(copy / "evaluations" / f"manual_{value:.12g}")["test"]["published"]["at"]["manual"]
         values.append((at["tp"], at["tn"]))
     assert values == [(8, 0), (0, 22)]
 
 
+@pytest.mark.slow
 def test_a_killed_training_can_be_evaluated(trained, tmp_path):
     folder, run = trained
     copy = tmp_path / "run"
@@ -198,6 +202,7 @@ def test_a_killed_training_can_be_evaluated(trained, tmp_path):
     assert found == whole | unmeasured
 
 
+@pytest.mark.slow
 def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_path):
     folder, run = trained
     copy = tmp_path / "run"
@@ -227,6 +232,7 @@ def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_
     assert (run / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_resume_takes_no_other_model(trained):
     folder, run = trained
     output = call("train", folder, f"resume={run}", "model=conv_ae", fails=True)
@@ -250,6 +256,7 @@ def test_multirun_and_one_table_of_several_runs(dice_root, tmp_path):
     assert all(r.name in every for r in runs)
 
 
+@pytest.mark.slow
 def test_f1_rule_without_anomalies_is_refused_before_training(writable_dice, tmp_path):
     shutil.rmtree(writable_dice / "train_set" / "ano")
     output = call("train", tmp_path, *small(writable_dice), fails=True)
@@ -257,6 +264,7 @@ def test_f1_rule_without_anomalies_is_refused_before_training(writable_dice, tmp
     assert "epoch 1" not in output
 
 
+@pytest.mark.slow
 def test_normals_only_works_without_any_anomaly(writable_dice, tmp_path):
     for split in ("train_set", "test_set"):
         shutil.rmtree(writable_dice / split / "ano")
@@ -269,11 +277,13 @@ def test_normals_only_works_without_any_anomaly(writable_dice, tmp_path):
     assert "n/a" in output
 
 
+@pytest.mark.slow
 def test_monitor_is_checked_before_the_first_batch(dice_root, tmp_path):
     output = call("train", tmp_path, *small(dice_root, "callbacks.best.monitor=val/los"), fails=True)
     assert "did you mean 'val/loss'" in output
 
 
+@pytest.mark.slow
 def test_three_channels(dice_root, tmp_path):
     call("train", tmp_path, *small(dice_root, "data.in_channels=3", "trainer.max_epochs=1", "model=conv_ae"))
     assert metrics_of(newest(tmp_path))["validation"]["normals"] == 22
@@ -293,12 +303,14 @@ def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_pat
     assert "flag everything" in call("evaluate", tmp_path, "run=latest")
 
 
+@pytest.mark.slow
 def test_without_a_progress_bar_no_epoch_is_told(dice_root, tmp_path):
     output = call("train", tmp_path, *small(dice_root, "trainer.enable_progress_bar=false", "trainer.max_epochs=1"))
     assert "epoch 1 of" not in output
     assert metrics_of(newest(tmp_path))["fit_images_per_second"] > 0
 
 
+@pytest.mark.slow
 def test_profile_tells_the_most_expensive_operators(dice_root, tmp_path):
     short = small(dice_root, "debug=profile", "data.steps_per_epoch=8", "trainer.max_epochs=1", "threads=1")
     output = call("train", tmp_path, *short)
@@ -313,7 +325,7 @@ def test_many_jobs_in_one_process_leave_nothing_behind(dice_root, tmp_path):
     code = f"""
 import json, logging, os, runpy, signal, sys, threading, warnings
 import matplotlib.pyplot as plt
-from anodice.programs import train
+import anodice.programs.train as training
 
 learn = training.train
 

@@ -10,11 +10,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from anodice.errors import AnodiceError
-from anodice.evaluation.run_metrics import evaluate, fit_thresholds
 from anodice.evaluation.score_table import ScoreTable, write_scores
 from anodice.programs.evaluate import evaluate_runs
-from anodice.thresholds.rules import F1Max
-from tests.evaluation.test_run_metrics import made_up
+from tests.tables import fitted_to, made_up, metrics_of
 
 HEAD = {
     "model": "vae",
@@ -33,9 +31,8 @@ def make_run(tmp_path):
     def make(name: str, table: ScoreTable) -> str:
         folder = tmp_path / name
         folder.mkdir()
-        fitted = fit_thresholds(table, F1Max(), "abcd")
-        write_scores(folder / "scores.csv", table, fitted.chosen)
-        (folder / "metrics.json").write_text(json.dumps(HEAD | evaluate(table, fitted, seed=0)))
+        write_scores(folder / "scores.csv", table, fitted_to(table).chosen)
+        (folder / "metrics.json").write_text(json.dumps(HEAD | metrics_of(table)))
         (folder / "split.json").write_text('{"digest": "abcd"}')
         (folder / "config.yaml").write_text("{}")
         return str(folder)
@@ -64,7 +61,7 @@ def evaluated(tmp_path, caplog):
 
 def test_console_and_report_tell_the_same_from_the_headline_on(make_run, evaluated, tmp_path):
     said = evaluated(make_run("a", made_up()), rule="RecallAt", target=0.9)
-    report = (tmp_path / "a" / "evaluations" / "recall_at" / "report.md").read_text()
+    report = (tmp_path / "a" / "evaluations" / "recall_at_0.9" / "report.md").read_text()
     assert report.startswith("# vae on dice11\n\n- Trained: vae with 5 parameters")
     assert report.partition("## By face")[0].strip() in said
     assert report.index("- Result: **At the threshold that recall_at fitted on validation") < report.index("WARNING")
@@ -76,7 +73,8 @@ def test_two_manual_values_give_two_tables(make_run, evaluated, tmp_path):
     found = []
     for value in (0.5, 2.5):
         evaluated(run, rule="Manual", value=value)
-        metrics = json.loads((tmp_path / "a" / "evaluations" / "manual" / "metrics.json").read_text())
+    for value in (0.5, 2.5):  # the second leaves what the first wrote
+        metrics = json.loads((tmp_path / "a" / "evaluations" / f"manual_{value}" / "metrics.json").read_text())
         found.append(metrics["test"]["clean"]["at"]["manual"])
     assert found[0]["tp"] > found[1]["tp"]
     assert found[0]["fp"] > found[1]["fp"]

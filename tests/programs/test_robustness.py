@@ -14,10 +14,15 @@ import torch
 from omegaconf import OmegaConf
 
 from anodice.app import run_folder
+from anodice.app.recipe import recipe
 from anodice.augmentation.perturbations import PERTURBATIONS, Perturbation
 from anodice.errors import AnodiceError
+from anodice.evaluation.robustness import measure_robustness
 from anodice.models.detector import Detector, Scored
-from anodice.programs.robustness import compare, curves, fixed_thresholds, measure, tables
+from anodice.programs.robustness import fixed_thresholds
+from anodice.reporting.plots.severity import curves
+from anodice.reporting.robustness import compare, tables
+from anodice.reporting.run_files import THRESHOLDS, write_json
 from anodice.thresholds.threshold import Threshold
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "robustness.py"
@@ -38,15 +43,21 @@ def threshold(value, rule="f1_max"):
 
 
 @pytest.fixture
-def data(data_module, dice_root):
-    return data_module(dice_root)
+def data(data_module, writable_dice):
+    """Over a drawn set with two copies of training photos in its test folder."""
+    for name in ("00", "07"):
+        source = sorted((writable_dice / "train_set" / name).iterdir())[0]
+        shutil.copy(source, writable_dice / "test_set" / name / f"copy_{source.name}")
+    made = data_module(writable_dice)
+    assert len(made.photos.split.leaked) == 2
+    return made
 
 
 @pytest.fixture
 def measured(data):
     detector = MeanLevel(image_size=64, in_channels=1)
     thresholds = {"f1_max": threshold(0.5), "normals_only": threshold(0.6, "normals_only")}
-    return measure(detector, data, thresholds, names=["brightness", "jpeg"], severities=[1, 3], seed=0)
+    return measure_robustness(detector, data, thresholds, names=["brightness", "jpeg"], severities=[1, 3], seed=0)
 
 
 def test_figures_are_those_of_the_clean_test_photos(measured, data):
@@ -67,7 +78,9 @@ def test_figures_follow_the_perturbation(data, monkeypatch):
     lighter = Perturbation(lambda images, amount, generators: images + amount, (0.1, 0.2, 0.3, 0.4, 1.0), "levels")
     monkeypatch.setitem(PERTURBATIONS, "lighter", lighter)
     detector = MeanLevel(image_size=64, in_channels=1)
-    found = measure(detector, data, {"f1_max": threshold(0.99)}, names=["lighter"], severities=[1, 5], seed=0)
+    found = measure_robustness(
+        detector, data, {"f1_max": threshold(0.99)}, names=["lighter"], severities=[1, 5], seed=0
+    )
     normals, anomalies = found["images"]["normals"], found["images"]["anomalies"]
     white = found["perturbed"]["lighter"]["5"]
     assert white["auroc"] == 0.5
@@ -78,7 +91,7 @@ def test_figures_follow_the_perturbation(data, monkeypatch):
 def test_figures_do_not_depend_on_the_batch_size(data_module, dice_root):
     detector = MeanLevel(image_size=64, in_channels=1)
     found = [
-        measure(detector, data, {"f1_max": threshold(0.5)}, names=["glare", "shift"], severities=[5], seed=0)
+        measure_robustness(detector, data, {"f1_max": threshold(0.5)}, names=["glare", "shift"], severities=[5], seed=0)
         for data in (data_module(dice_root, batch_size=1), data_module(dice_root, batch_size=29))
     ]
     assert found[0] == found[1]
@@ -87,7 +100,7 @@ def test_figures_do_not_depend_on_the_batch_size(data_module, dice_root):
 def test_thresholds_of_classes_are_applied_by_class(data):
     by_class = Threshold(9.0, "per_class", 22, 8, "validation", "abcd", by_class={"00": 9.0, "01": 0.0})
     detector = MeanLevel(image_size=64, in_channels=1)
-    found = measure(
+    found = measure_robustness(
         detector, data, {"per_class": by_class, "f1_max": threshold(0.5)}, names=["noise"], severities=[2], seed=0
     )
     for row in (found["unchanged"], found["perturbed"]["noise"]["2"]):
@@ -145,7 +158,7 @@ def _thresholds_file(folder, **rules):
         name: {**found.as_dict(), "chosen": chosen, "sentence": found.sentence()}
         for name, (found, chosen) in rules.items()
     }
-    run_folder.write_json(folder / run_folder.THRESHOLDS, content)
+    write_json(folder / THRESHOLDS, content)
 
 
 def test_fixed_thresholds_are_the_chosen_one_and_that_of_the_normals(tmp_path):
@@ -162,9 +175,9 @@ def test_fixed_thresholds_are_the_chosen_one_and_that_of_the_normals(tmp_path):
 
 def test_a_rule_that_could_not_be_fitted_is_left_out(tmp_path):
     _thresholds_file(tmp_path, f1_max=(threshold(1.0), True))
-    content = json.loads((tmp_path / run_folder.THRESHOLDS).read_text())
+    content = json.loads((tmp_path / THRESHOLDS).read_text())
     content["normals_only"] = {"value": None, "rule": "normals_only", "reason": "too few"}
-    run_folder.write_json(tmp_path / run_folder.THRESHOLDS, content)
+    write_json(tmp_path / THRESHOLDS, content)
     assert list(fixed_thresholds(tmp_path)) == ["f1_max"]
 
 
@@ -178,27 +191,11 @@ def run(dice_root, data, tmp_path):
     """A run folder as a training leaves it, of a detector that learns nothing."""
     folder = tmp_path / "run"
     (folder / run_folder.CHECKPOINTS).mkdir(parents=True)
-    data_config = {
-        "_target_": "anodice.data.datamodule.DiceDataModule",
-        "root": str(dice_root),
-        "layout": {"_target_": "anodice.data.layouts.dice11", "_partial_": True},
-        "orientation": None,
-        "image_size": 64,
-        "in_channels": 1,
-        "batch_size": 8,
-        "steps_per_epoch": None,
-        "validation_fraction": 0.25,
-        "test_fraction": 0.25,
-        "border_radius": None,
-        "seed": 0,
-        "cache_dir": str(tmp_path / "cache"),
-        "augmentation": None,
-    }
     config = OmegaConf.create(
         {
             "seed": 0,
             "name": {"model": "mean_level", "data": "dice11"},
-            "data": data_config,
+            "data": recipe(data),
             "model": {"_target_": f"{__name__}.MeanLevel", "image_size": 64, "in_channels": 1},
             "trainer": {"accelerator": "cpu"},
         }
@@ -206,7 +203,7 @@ def run(dice_root, data, tmp_path):
     OmegaConf.save(config, folder / run_folder.CONFIG)
     torch.save({"state_dict": {}, "epoch": 0, "global_step": 1}, folder / run_folder.BEST)
     _thresholds_file(folder, f1_max=(threshold(0.5), True), normals_only=(threshold(0.6, "normals_only"), False))
-    run_folder.write_json(folder / run_folder.SPLIT, {"digest": data.photos.split.digest})
+    write_json(folder / run_folder.SPLIT, {"digest": data.photos.split.digest})
     return folder
 
 

@@ -66,6 +66,7 @@ def test_sides_without_a_unit_are_timed_by_the_item(rows):
     assert min(result.usual, result.ours) >= 9.9
 
 
+@pytest.mark.slow
 def test_a_row_that_does_not_exist_is_answered_with_the_nearest():
     command = [sys.executable, str(SCRIPTS / "benchmark.py"), "--only", "scorin"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ.copy())

@@ -39,7 +39,7 @@ def call(command: str, *arguments: str) -> str:
 @pytest.mark.slow
 def test_its_scores_get_thresholds_and_figures_as_ours_do_and_are_compared(script, dice_root, tmp_path, monkeypatch):
     logs = f"paths.log_dir={tmp_path}"
-    data = ["data=dice11", f"data.root={dice_root}", "data.image_size=64", "data.validation_fraction=0.34"]
+    data = ["data=dice11", f"data.root={dice_root}", "data.image_size=64", "split.validation_fraction=0.34"]
     call("train.py", "model=template", *data, logs, f"paths.cache_dir={tmp_path / 'cache'}", "trainer.accelerator=cpu")
     fitted = []
 

@@ -36,8 +36,9 @@ def test_every_recipe_has_its_facts(script):
     assert all(facts["published"] and facts["really"] for facts in script.FIGURES.values())
 
 
+@pytest.mark.slow
 def test_finished_runs_make_the_table_and_are_not_repeated(dice_root, tmp_path):
-    small = ["data.image_size=64", "data.validation_fraction=0.34", "trainer.accelerator=cpu", "logger=none"]
+    small = ["data.image_size=64", "split.validation_fraction=0.34", "trainer.accelerator=cpu", "logger=none"]
     options = ["--root", str(dice_root), "--log-dir", str(tmp_path / "runs"), "--only", "seeds/ssim,seeds/fourier"]
     output = call(*options, "--", *small, f"paths.cache_dir={tmp_path / 'cache'}")
     table = (tmp_path / "runs" / "table.md").read_text()
@@ -53,5 +54,6 @@ def test_finished_runs_make_the_table_and_are_not_repeated(dice_root, tmp_path):
     assert (tmp_path / "copy.md").read_text() == table
 
 
+@pytest.mark.slow
 def test_mistakes_end_in_a_sentence(tmp_path):
     assert "did you mean 'seeds/ssim'" in call("--root", str(tmp_path), "--only", "seeds/sim", fails=True)

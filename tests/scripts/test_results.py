@@ -38,12 +38,12 @@ def cells(line: str) -> list[str]:
 def test_every_recipe_is_three_seeds_and_the_harder_tasks(script):
     names = list(script.recipes())
     assert len(names) == len(script.DETECTORS) * (len(script.SEEDS) + len(script.HARDER))
-    assert script.recipes()["vae/ten"] == ["model=vae", "data=dice11", "seed=0", "data.fit_per_class=10"]
+    assert script.recipes()["vae/ten"] == ["model=vae", "data=dice11", "seed=0", "split.fit_per_class=10"]
 
 
 @pytest.mark.slow
 def test_runs_become_tables_and_are_not_repeated(dice_root, tmp_path):
-    small = ["data.image_size=64", "data.validation_fraction=0.34", "trainer.accelerator=cpu", "debug=fast"]
+    small = ["data.image_size=64", "split.validation_fraction=0.34", "trainer.accelerator=cpu", "debug=fast"]
     only = "conv_ae/seed0,conv_ae/seed1,conv_ae/ten"
     options = ["--root", str(dice_root), "--log-dir", str(tmp_path / "runs"), "--only", only]
     output = call(*options, "--", *small, f"paths.cache_dir={tmp_path / 'cache'}")
@@ -54,7 +54,7 @@ def test_runs_become_tables_and_are_not_repeated(dice_root, tmp_path):
     rows = [cells(line) for line in text.splitlines() if line.startswith("| conv_ae/seed1 ")]
     assert rows[0][1] == f"{clean['auroc']:.4f}"
     assert rows[0][2].startswith(f"{clean['at']['f1_max']['f1']:.3f} [")
-    assert "data.fit_per_class=10" in text
+    assert "split.fit_per_class=10" in text
     assert "## Under other light, lens and pose" in text
     summary = next(cells(line) for line in output.splitlines() if line.startswith("| `conv_ae`"))
     assert len(summary[2].split(", ")) == 2
@@ -70,5 +70,6 @@ def test_the_table_of_the_readme_is_replaced(script):
         script.between("no marks", "| new |\n")
 
 
+@pytest.mark.slow
 def test_mistakes_end_in_a_sentence(tmp_path):
     assert "did you mean 'conv_ae'" in call("--root", str(tmp_path), "--only", "convae", fails=True)
