@@ -15,7 +15,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from anodice.app.recipe import make, recipe
-from anodice.data.datamodule import Batch, Batches
+from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.metrics.gathered import GatheredScores
 from anodice.models.optimizers import OptimizerFactory
@@ -197,22 +197,23 @@ class Detector(pl.LightningModule):
         if data is not None:
             self.fit(data.fit_batches(self.device), data.held_out_batches(self.device))
             return
-        # Without a data module, what the trainer was given has to do: its training batches may be changed ones.
-        fitted = _OnDevice(self.trainer.train_dataloader or [], self)
-        self.fit(fitted, _OnDevice(self.trainer.val_dataloaders or [], self, normal=True))
+        # Without a data module, what the trainer was given has to do: its training batches may be changed ones, and
+        # Lightning's check before a training has no others than those of validation.
+        held_out = _NormalsOnDevice(self.trainer.val_dataloaders or [], self)
+        fitted = self.trainer.train_dataloader
+        self.fit(held_out if fitted is None else _NormalsOnDevice(fitted, self), held_out)
 
 
-class _OnDevice(Batches):
-    """The batches of a plain loader on a detector's device, all of them or their normal photos."""
+class _NormalsOnDevice:
+    """The normal photos in the batches of a plain loader, on a detector's device."""
 
-    def __init__(self, loader: Iterable[Batch], detector: Detector, *, normal: bool = False) -> None:
-        self.loader, self.detector, self.normal = loader, detector, normal
+    def __init__(self, loader: Iterable[Batch], detector: Detector) -> None:
+        self.loader, self.detector = loader, detector
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
             moved = self.detector.transfer_batch_to_device(batch, self.detector.device, 0)
-            keep = ~moved["label"] if self.normal else slice(None)
-            yield {name: value[keep] for name, value in moved.items()}
+            yield {name: value[~moved["label"]] for name, value in moved.items()}
 
 
 class TrainedDetector(Detector):

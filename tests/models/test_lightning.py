@@ -1,302 +1,160 @@
-"""What Lightning sees of a detector: its trainings, its figures, its checkpoints."""
+"""Detectors and data modules as a user of Lightning meets them: a plain Trainer, no Hydra, no program of ours."""
 
 from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 from torch.utils.data import DataLoader
 
+import anodice
 from anodice.augmentation.defect_painter import DefectPainter
-from anodice.baselines.fourier import Fourier
 from anodice.baselines.template import Template
+from anodice.data.layouts import dice11
 from anodice.errors import AnodiceError
-from anodice.models.conv_ae import ConvAENetwork
-from anodice.models.defect_unet import UNet
-from anodice.models.detector import Detector, Scored
-from anodice.models.memory_detector import EncoderMemory
-from anodice.models.optimizers import adam
-from anodice.models.patchcore import PatchMemory
-from anodice.models.reconstruction import ReconstructionDetector
-from anodice.models.vae import VAE, VAENetwork
+from anodice.evaluation.inference import score_records
 from anodice.scoring.map_score import MapScore
-from anodice.scoring.pooling import Max, Mean
-from anodice.scoring.residual_score import ResidualScore
-from anodice.scoring.residuals import L1, TolerantL1
-
-SIZE = 32
 
 
-class _Brightness(Detector):
-    """Learns nothing; the score is the mean grey level."""
-
-    def __init__(self, *, image_size=SIZE, in_channels=1):
-        super().__init__(image_size=image_size, in_channels=in_channels)
-
-    def assess(self, images):
-        return Scored(images, images.double().mean((1, 2, 3)))
-
-
-def _score(*, residual=None, normalise=True):
-    settings = {"smoothing": 0.0, "border_radius": None, "pooling": Mean(), "image_size": SIZE}
-    return ResidualScore(residual=residual or L1(), normalise=normalise, **settings)
+def vae():
+    score = anodice.ResidualScore(
+        residual=anodice.TolerantL1(radius=2),
+        smoothing=1.0,
+        normalise=True,  # so that something has to be fitted
+        border_radius=0.9,
+        pooling=anodice.TopMean(fraction=0.01),
+        image_size=64,
+    )
+    network = anodice.VAENetwork(in_channels=1, image_size=64, code=8, widths=[8, 16])
+    return anodice.VAE(network, score=score, optimizer=partial(anodice.adamw, lr=2e-3, weight_decay=0, warm_up=0.1))
 
 
-def _autoencoder(score=None):
-    torch.manual_seed(0)
-    network = ConvAENetwork(in_channels=1, image_size=SIZE, code=4, widths=(4, 8))
-    return ReconstructionDetector(network, score=score or _score(), optimizer=partial(adam, lr=1e-3))
+def template():
+    return Template(comparison="mse", classes=list(dice11.__globals__["FACES"]), image_size=64, in_channels=1)
 
 
-def _vae():
-    torch.manual_seed(0)
-    network = VAENetwork(in_channels=1, image_size=SIZE, code=4, widths=(4, 8))
-    score = _score(residual=TolerantL1(radius=1))
-    return VAE(network, beta=0.5, warm_up_steps=3, score=score, optimizer=partial(adam, lr=1e-3))
+def local_memory():
+    whole = MapScore(smoothing=0, border_radius=None, pooling=anodice.TopMean(fraction=0.01), image_size=64)
+    memory = anodice.LocalMemory(
+        patch_weight=0.2, views=50, augmentation=None, entries=4, radius=1, score=whole, image_size=64
+    )
+    painter = DefectPainter(image_size=64, stamps=36, share=0.5, seed=0)
+    optimizer = partial(anodice.adamw, lr=2e-3, weight_decay=0, warm_up=0.1)
+    network = anodice.UNet(in_channels=1, image_size=64, widths=[8, 16])
+    return anodice.EncoderMemory(network, layers=[0, 1], memory=memory, painter=painter, optimizer=optimizer)
 
 
-def _encoder_memory():
-    torch.manual_seed(0)
-    score = MapScore(smoothing=1.0, border_radius=0.9, pooling=Max(), image_size=SIZE)
-    return EncoderMemory(
-        UNet(in_channels=1, image_size=SIZE, widths=(4, 8)),
-        layers=[0, 1],
-        memory=PatchMemory(coreset=0.05, photos=8, neighbours=3, score=score, image_size=SIZE),
-        painter=DefectPainter(image_size=SIZE, stamps=36, share=0.5, seed=0),
-        optimizer=partial(adam, lr=1e-3),
+@pytest.fixture
+def trainer(tmp_path):
+    return pl.Trainer(
+        max_epochs=2, accelerator="cpu", default_root_dir=tmp_path, logger=False, enable_progress_bar=False
     )
 
 
-def _template(class_quantile=0.9):
-    return Template(comparison="mse", classes=("a", "b"), class_quantile=class_quantile, image_size=SIZE, in_channels=1)
+@pytest.fixture
+def data(data_module, writable_dice):
+    """With a copy of a training photo in the test folder."""
+    source = sorted((writable_dice / "train_set" / "03").iterdir())[0]
+    (writable_dice / "test_set" / "03" / "copy.png").write_bytes(source.read_bytes())
+    return data_module(writable_dice, steps_per_epoch=2)
 
 
-def _fourier():
-    return Fourier(classes=("a", "b"), normalise=True, image_size=SIZE, in_channels=1)
-
-
-fitted_ones = pytest.mark.parametrize("make", [_autoencoder, _vae, _encoder_memory, _template, _fourier])
-
-
-def _photos(count=24, seed=0):
-    """Photos of two classes, every third an anomaly with a bright square, every fourth leaked."""
-    images = 0.5 + 0.1 * torch.randn(count, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
-    classes, labels = torch.arange(count) % 2, torch.arange(count) % 3 == 2
-    images[classes == 0, :, :16] -= 0.3
-    images[labels, :, 8:14, 8:14] += 0.2
-    return {
-        "image": images.clamp(0, 1),
-        "label": labels,
-        "class": torch.where(labels, -1, classes),
-        "leaked": torch.arange(count) % 4 == 0,
-        "index": torch.arange(count),
+@pytest.mark.parametrize("made", [vae, template, local_memory])
+def test_fit_validate_test_predict_and_load(made, data, trainer, tmp_path):
+    detector = made()
+    trainer.fit(detector, datamodule=data)
+    assert detector.is_fitted
+    (validated,) = trainer.validate(detector, datamodule=data, verbose=False)
+    (tested,) = trainer.test(detector, datamodule=data, verbose=False)
+    split, records = data.photos.split, data.photos.records
+    scores = {
+        name: score_records(detector, data, part)[0]
+        for name, part in {"val": split.validation, "published": split.test}.items()
     }
+    labels = {
+        name: np.array([records[i].anomalous for i in part])
+        for name, part in {"val": split.validation, "published": split.test}.items()
+    }
+    clean = np.array([i not in split.leaked for i in split.test])
+    assert (~clean).sum() == 1
+    parts = {
+        "val/": (validated, scores["val"], labels["val"]),
+        "test/": (tested, scores["published"][clean], labels["published"][clean]),
+        "test/published/": (tested, scores["published"], labels["published"]),
+    }
+    for prefix, (found, values, truth) in parts.items():
+        assert found[f"{prefix}auroc"] == pytest.approx(roc_auc_score(truth, values), abs=1e-6)
+        assert found[f"{prefix}average_precision"] == pytest.approx(average_precision_score(truth, values), abs=1e-6)
+    assert "test/f1_max" not in tested  # the best F1 on test photos is no result
+
+    predicted = trainer.predict(detector, datamodule=data)
+    assert torch.equal(torch.cat([p.scores for p in predicted]), torch.from_numpy(scores["published"]))
+    assert predicted[0].maps.shape[1:] == (1, 64, 64)
+
+    trainer.save_checkpoint(tmp_path / "kept.ckpt")
+    again = type(detector).load_from_checkpoint(tmp_path / "kept.ckpt")
+    assert (score_records(again, data, split.test)[0] == scores["published"]).all()
+    photos = anodice.DiceDataModule.load_from_checkpoint(tmp_path / "kept.ckpt", batch_size=3)
+    assert photos.photos.split == split
+    assert (photos.batch_size, photos.split) == (3, data.split)
 
 
-def _loader(photos, size=5):
-    count = len(photos["image"])
-    batches = [{name: value[k : k + size] for name, value in photos.items()} for k in range(0, count, size)]
-    return DataLoader(batches, batch_size=None)
+def test_validation_figures_do_not_depend_on_the_batches_and_see_no_sigmoid(data_module, dice_root, trainer):
+    found = []
+    for size in (1, 7, 100):
+        detector = template()
+        data = data_module(dice_root, batch_size=size)
+        detector.fit(data.fit_batches(), data.held_out_batches())
+        detector.scale = lambda scores, classes: scores * 1e6 - 500  # far outside [0, 1], on both sides of 0
+        found.append(trainer.validate(detector, datamodule=data, verbose=False)[0])
+    assert found[0] == pytest.approx(found[1]) == pytest.approx(found[2])
+    assert 0.5 < found[0]["val/auroc"] < 1
 
 
-def _normals(photos):
-    return {name: value[~photos["label"]] for name, value in photos.items()}
-
-
-def _trainer(**changes):
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    settings = {"max_epochs": 2, "num_sanity_val_steps": 0, "enable_checkpointing": False, "accelerator": "cpu"}
-    return pl.Trainer(**(quiet | settings | changes))
-
-
-def _fitted(make):
-    detector = make()
-    detector.fit(_loader(_normals(_photos())), _loader(_normals(_photos(seed=1))))
-    return detector.eval()
-
-
-@fitted_ones
-@torch.no_grad()
-def test_iterators_of_batches_fit_as_well(make):
-    detector = make()
-    detector.fit(iter(_loader(_normals(_photos()))), iter(_loader(_normals(_photos(seed=1)))))
-    images = _photos(seed=2)["image"]
-    assert torch.equal(detector.eval()(images).scores, _fitted(make)(images).scores)
-
-
-@fitted_ones
-def test_fitting_takes_a_detector_as_in_evaluation_and_leaves_it_as_it_was(make):
-    for training in (True, False):
-        detector = make().train(training)
-        assert not detector.is_fitted
-        batches = [_loader(_normals(_photos(seed=seed))) for seed in (0, 1)]
-        weights = {name: value.clone() for name, value in detector.named_parameters()}
-        detector.fit(*batches)
-        assert detector.is_fitted
-        assert detector.training == training
-        assert all(torch.equal(value, weights[name]) for name, value in detector.named_parameters())
-        images = _photos(seed=2)["image"]
-        with torch.no_grad():
-            assert torch.equal(detector.eval()(images).scores, _fitted(make)(images).scores)
-
-
-@pytest.mark.parametrize(("make", "by_gradients"), [(_autoencoder, True), (_template, False), (_fourier, False)])
-def test_detectors_without_gradients_optimise_nothing(make, by_gradients):
-    assert make().automatic_optimization == by_gradients
-
-
-@pytest.mark.parametrize("make", [_template, _fourier])
-def test_a_detector_without_gradients_is_fitted_by_a_training_of_one_batch(make):
-    detector, trainer = make(), _trainer()
-    trainer.fit(detector, _loader(_normals(_photos())), _loader(_photos(seed=1)))
-    assert trainer.global_step == 0
-    assert trainer.current_epoch == 1
-    images = _photos(seed=2)["image"]
-    with torch.no_grad():
-        assert torch.equal(detector.eval()(images).scores, _fitted(make)(images).scores)
-    assert trainer.callback_metrics["val/auroc"] > 0.5
-
-
-@pytest.mark.parametrize("make", [lambda: _template(class_quantile=None), _fourier, _encoder_memory])
-def test_a_training_without_validation_fits_when_it_ends(make):
-    detector = make()
-    _trainer(max_epochs=1).fit(detector, _loader(_normals(_photos())))
+def test_a_detector_that_is_not_fitted_is_fitted_before_it_is_tested(data, trainer):
+    detector = template()
+    trainer.test(detector, datamodule=data, verbose=False)
     assert detector.is_fitted
 
 
-@pytest.mark.parametrize("make", [_autoencoder, _template, _encoder_memory])
-def test_the_sanity_check_of_lightning_does_no_harm(make):
-    detector = make()
-    _trainer(max_epochs=1, num_sanity_val_steps=2).fit(detector, _loader(_normals(_photos())), _loader(_photos(seed=1)))
-    assert detector.is_fitted
+def test_nothing_is_trained_without_gradients(data, trainer):
+    detector = template()
+    trainer.fit(detector, datamodule=data)
+    assert (trainer.global_step, trainer.current_epoch) == (0, 1)
+    assert {"val/auroc", "val/average_precision", "val/f1_max"} <= set(trainer.callback_metrics)
 
 
-def test_each_validation_of_a_training_fits_anew():
-    detector, trainer, counts = _autoencoder(), _trainer(), []
-    fit = detector.fit
-    detector.fit = lambda *batches: (counts.append(trainer.current_epoch), fit(*batches))
-    trainer.fit(detector, _loader(_normals(_photos())), _loader(_photos(seed=1)))
-    assert counts == [0, 1]
-    assert detector.score.statistics.count == 16
+def test_plain_loaders_do_as_well(data, tmp_path):
+    data.setup("fit")
+    batches = [list(data.evaluation_batches(part)) for part in (data.photos.split.fit, data.photos.split.validation)]
+    loaders = [DataLoader(part, batch_size=None) for part in batches]
+    detector = template()
+    trainer = pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, logger=False, enable_progress_bar=False)
+    trainer.fit(detector, *loaders)
+    other = template()
+    other.fit(data.fit_batches(), data.held_out_batches())
+    assert torch.equal(detector.templates, other.templates)
 
 
-def test_an_encoders_memory_is_filled_once_it_is_trained():
-    detector, trainer, filled = _encoder_memory(), _trainer(), []
-    fit = detector.fit
-    detector.fit = lambda *batches: (filled.append(trainer.global_step), fit(*batches))
-    trainer.fit(detector, _loader(_normals(_photos())), _loader(_photos(seed=1)))
-    assert filled == [trainer.global_step] == [8]
+def test_iterators_are_gone_through_as_often_as_needed(data):
+    one, other = template(), template()
+    one.fit(iter(data.fit_batches()), iter(data.held_out_batches()))
+    other.fit(data.fit_batches(), data.held_out_batches())
+    assert torch.equal(one.templates, other.templates)
 
 
-@pytest.mark.parametrize("make", [_template, _encoder_memory])
-def test_a_further_training_fits_to_its_own_photos_and_weights(make):
-    detector = make()
-    loaders = [(_loader(_normals(_photos(seed=seed))), _loader(_photos(seed=seed + 1))) for seed in (0, 7)]
-    for training, validation in loaders:
-        _trainer(max_epochs=1).fit(detector, training, validation)
-    scores = detector.eval()(_photos(seed=2)["image"]).scores
-    detector.fit(loaders[1][0], _loader(_normals(_photos(seed=8))))
-    assert torch.equal(detector(_photos(seed=2)["image"]).scores, scores)
+def test_a_checkpoint_without_a_recipe_says_so(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "old.ckpt")
+    with pytest.raises(AnodiceError, match="expected a checkpoint that tells how its detector was made"):
+        anodice.VAE.load_from_checkpoint(tmp_path / "old.ckpt")
 
 
-def test_validation_tells_auroc_average_precision_and_f1_of_all_batches_together():
-    detector, photos = _Brightness(), _photos(40)
-    assert detector.validation_step({name: value[:5] for name, value in photos.items()}) is None
-    detector = _Brightness()
-    (figures,) = _trainer().validate(detector, _loader(photos, size=3), verbose=False)
-    scores, labels = detector(photos["image"]).scores, photos["label"]
-    assert figures["val/auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-6)
-    assert figures["val/average_precision"] == pytest.approx(average_precision_score(labels, scores), abs=1e-6)
-    cuts = [f1_score(labels, scores >= score) for score in scores]
-    assert figures["val/f1_max"] == pytest.approx(max(cuts), abs=1e-6)
-
-
-def test_each_validation_starts_from_nothing():
-    detector, trainer = _Brightness(), _trainer()
-    trainer.validate(detector, _loader(_photos(40, seed=3)), verbose=False)
-    (again,) = trainer.validate(detector, _loader(_photos(40)), verbose=False)
-    (alone,) = _trainer().validate(_Brightness(), _loader(_photos(40)), verbose=False)
-    assert again == alone
-
-
-def test_validation_of_normals_alone_tells_no_figures():
-    assert _trainer().validate(_Brightness(), _loader(_normals(_photos())), verbose=False) == [{}]
-
-
-def test_the_test_tells_clean_photos_and_all_published_ones_apart():
-    detector, photos = _Brightness(), _photos(40)
-    (figures,) = _trainer().test(detector, _loader(photos), verbose=False)
-    assert set(figures) == {
-        f"test/{part}{name}" for part in ("", "published/") for name in ("auroc", "average_precision")
-    }
-    scores, labels, clean = detector(photos["image"]).scores, photos["label"], ~photos["leaked"]
-    assert figures["test/published/auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-6)
-    assert figures["test/auroc"] == pytest.approx(roc_auc_score(labels[clean], scores[clean]), abs=1e-6)
-    assert figures["test/auroc"] != figures["test/published/auroc"]
-
-
-def test_predictions_are_what_the_detector_says_batch_by_batch():
-    photos = _photos()
-    detector = _fitted(_template)
-    found = _trainer().predict(detector, _loader(photos))
-    assert [type(scored) for scored in found] == [Scored] * 5
-    with torch.no_grad():
-        torch.testing.assert_close(torch.cat([scored.scores for scored in found]), detector(photos["image"]).scores)
-
-
-@pytest.mark.parametrize("use", ["validate", "test", "predict"])
-def test_an_unfitted_detector_fits_itself_to_the_data_before_it_scores(use, data_module, dice_root):
-    data = data_module(dice_root)
-    detector, told = (Template(comparison="mse", classes=data.classes, image_size=64, in_channels=1) for _ in range(2))
-    getattr(_trainer(), use)(detector, datamodule=data)
-    told.fit(data.fit_batches(), data.held_out_batches())
-    assert torch.equal(detector.templates, told.templates)
-    fit, detector.fit = detector.fit, lambda *_: pytest.fail("fitted again")
-    getattr(_trainer(), use)(detector, datamodule=data)
-
-
-@fitted_ones
-def test_a_checkpoint_tells_how_to_make_its_detector_again(make, tmp_path):
-    detector = make()
-    trainer = _trainer(max_epochs=1)
-    trainer.fit(detector, _loader(_normals(_photos())), _loader(_photos(seed=1)))
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    torch.manual_seed(99)
-    images = _photos(seed=2)["image"]
-    for kind in (type(detector), Detector):
-        restored = kind.load_from_checkpoint(tmp_path / "a.ckpt")
-        assert type(restored) is type(detector)
-        assert not restored.training
-        assert restored.describe() == detector.describe()
-        with torch.no_grad():
-            for mine, theirs in zip(detector.eval()(images), restored(images), strict=True):
-                assert (mine is theirs is None) or torch.equal(mine, theirs)
-
-
-def test_parts_can_be_given_in_place_of_those_of_the_checkpoint(tmp_path):
-    detector, trainer = _autoencoder(_score(normalise=False)), _trainer(max_epochs=1)
-    trainer.fit(detector, _loader(_normals(_photos())), _loader(_photos(seed=1)))
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    other = _score(residual=TolerantL1(radius=2), normalise=False)
-    restored = ReconstructionDetector.load_from_checkpoint(tmp_path / "a.ckpt", score=other, loss="mse")
-    assert restored.score is other
-    assert restored.loss == "mse"
-    images = _photos(seed=2)["image"]
-    assert torch.equal(restored.reconstruct(images), detector.eval().reconstruct(images))
-
-
-def test_a_detector_of_ones_own_is_loaded_by_its_own_class(tmp_path):
-    trainer = _trainer(max_epochs=1)
-    trainer.fit(_Brightness(), _loader(_photos()), _loader(_photos()))
-    trainer.save_checkpoint(tmp_path / "a.ckpt")
-    assert isinstance(_Brightness.load_from_checkpoint(tmp_path / "a.ckpt"), _Brightness)
-
-
-@pytest.mark.parametrize("told", [{}, {"hyper_parameters": {"lr": 0.1}}])
-def test_a_checkpoint_without_a_recipe_is_refused(told, tmp_path):
-    torch.save({"state_dict": _template().state_dict(), **told}, tmp_path / "a.ckpt")
-    with pytest.raises(AnodiceError, match="expected a checkpoint that tells how its detector was made, got"):
-        Template.load_from_checkpoint(tmp_path / "a.ckpt")
+def test_a_checkpoint_that_names_something_else_builds_nothing(tmp_path):
+    told = {"_target_": "anodice.models.vae.VAE", "network": {"_target_": "os.system", "command": "true"}}
+    torch.save({"state_dict": {}, "hyper_parameters": told}, tmp_path / "foreign.ckpt")
+    with pytest.raises(AnodiceError, match=r"expected a name of anodice in a recipe, got 'os.system'"):
+        anodice.VAE.load_from_checkpoint(tmp_path / "foreign.ckpt")

@@ -1,0 +1,45 @@
+"""Recipes make the same again, of every part that conf/ knows."""
+
+from __future__ import annotations
+
+import pytest
+from hydra.utils import instantiate
+
+from anodice.app.recipe import make, recipe
+from anodice.errors import AnodiceError
+from tests.app.test_configs import composed, options
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_every_detector_tells_how_it_was_made(model):
+    small = ["data.image_size=64", *(["model.painter.stamps=36"] if model in ("cnn", "defect_unet") else [])]
+    detector = instantiate(composed(f"model={model}", *small).model)
+    told = recipe(detector)
+    again = make(told)
+    assert recipe(again) == told
+    assert {n: v.shape for n, v in again.state_dict().items()} == {n: v.shape for n, v in detector.state_dict().items()}
+
+
+@pytest.mark.parametrize("split", [*options("split")])
+@pytest.mark.parametrize("augmentation", options("augmentation"))
+def test_every_data_module_tells_how_it_was_made(split, augmentation, tmp_path):
+    needed = ["split.test=[16_09_21]"] if split == "session" else []
+    chosen = ["data=dice6", f"data.root={tmp_path}", f"split={split}", f"augmentation={augmentation}"]
+    data = instantiate(composed(*chosen, *needed).data)
+    assert recipe(make(recipe(data))) == recipe(data)
+
+
+@pytest.mark.parametrize("name", ["os.system", "anodices.x", "builtins.eval"])
+def test_foreign_names_are_not_built(name):
+    with pytest.raises(AnodiceError, match="expected a name of anodice in a recipe"):
+        make({"_target_": name})
+
+
+def test_a_name_that_is_not_there_is_told():
+    with pytest.raises(AnodiceError, match="'anodice.models.vae.VEA', which is not there"):
+        make({"_target_": "anodice.models.vae.VEA"})
+
+
+def test_what_cannot_be_told_is_refused():
+    with pytest.raises(AnodiceError, match="expected a class or a function that can be imported"):
+        recipe(lambda: None)
