@@ -36,7 +36,7 @@ def test_foreign_names_are_not_built(name):
 
 
 def test_a_name_that_is_not_there_is_told():
-    with pytest.raises(AnodiceError, match="'anodice.models.vae.VEA', which is not there"):
+    with pytest.raises(AnodiceError, match=r"'anodice\.models\.vae\.VEA', which is not there"):
         make({"_target_": "anodice.models.vae.VEA"})
 
 

@@ -206,9 +206,8 @@ def test_painted_images_are_reconstructed_to_the_clean_ones(make):
 
 
 def test_a_score_that_the_detector_cannot_serve_is_refused():
-    with pytest.raises(
-        AnodiceError, match="ConvAENetwork can serve, but NearestNeighbour needs its features; use model=inception_cae"
-    ):
+    message = "ConvAENetwork can serve, but NearestNeighbour needs its features; use model=inception_cae"
+    with pytest.raises(AnodiceError, match=message):
         _conv_ae(score=NearestNeighbour(image_size=SIZE))
 
 
@@ -260,9 +259,8 @@ def test_bce_needs_outputs_between_black_and_white():
 @both
 @pytest.mark.parametrize("code", [0, 4096])
 def test_a_code_that_does_not_squeeze_is_refused(make, code):
-    with pytest.raises(
-        AnodiceError, match=f"code between 1 and 4095, fewer numbers .*, got {code}; set model.network.code"
-    ):
+    message = rf"code between 1 and 4095, fewer numbers .*, got {code}; set model\.network\.code"
+    with pytest.raises(AnodiceError, match=message):
         make(code=code)
 
 

@@ -168,7 +168,7 @@ def test_the_memory_travels_in_the_state_dict_whatever_its_size():
 def test_an_unfilled_memory_refuses_to_score():
     memory = _memory()
     assert not memory.is_filled
-    with pytest.raises(AnodiceError, match="expected patches of normal photos .* got none; train the detector first"):
+    with pytest.raises(AnodiceError, match=r"expected patches of normal photos .* got none; train the detector first"):
         memory(_layers(_images(1, seed=0)), _images(1, seed=0))
 
 

@@ -35,7 +35,7 @@ def command(program: str, folder: Path, *options: str) -> list[str]:
 
 
 def call(program: str, folder: Path, *options: str, fails: bool = False) -> str:
-    done = subprocess.run(command(program, folder, *options), capture_output=True, text=True, timeout=300, cwd=folder)
+    done = subprocess.run(command(program, folder, *options), capture_output=True, text=True, timeout=900, cwd=folder)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -48,7 +48,7 @@ def interrupted(folder: Path, *options: str, after: str, seconds: float) -> str:
     next(line for line in process.stdout if line.startswith(after))
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=300)[0]
+    rest = process.communicate(timeout=900)[0]
     assert process.returncode == 0, rest
     return rest
 
@@ -343,7 +343,7 @@ runpy.run_path({str(PROJECT / "train.py")!r}, run_name="__main__")
 """
     _, _, *options = command("train", tmp_path, "-m", *small(dice_root, "trainer.max_epochs=1"), "seed=0,1,2,3,4")
     done = subprocess.run(
-        [sys.executable, "-c", code, *options], capture_output=True, text=True, timeout=300, cwd=tmp_path
+        [sys.executable, "-c", code, *options], capture_output=True, text=True, timeout=900, cwd=tmp_path
     )
     left = [line for line in done.stderr.splitlines() if line.startswith("left:")]
     assert len(left) == 5, done.stderr
