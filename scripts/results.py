@@ -202,9 +202,7 @@ def _chosen(only: str | None) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
-    parser.add_argument(
-        "--only", help=f"detectors or runs, such as vae,vae/seed0; all: {', '.join(DETECTORS)}"
-    )
+    parser.add_argument("--only", help=f"detectors or runs, such as vae,vae/seed0; all: {', '.join(DETECTORS)}")
     parser.add_argument("--log-dir", default="logs/results", help="a folder for the runs (%(default)s)")
     parser.add_argument("--update", action="store_true", help="write docs/results.md and the table of README.md")
     parser.add_argument("overrides", nargs="*", help="further overrides of train.py for every run, such as logger=none")

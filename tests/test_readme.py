@@ -55,3 +55,26 @@ def test_first_command_is_the_default():
 def test_every_script_is_there_and_every_script_is_told_of():
     named = set(re.findall(r"python scripts/(\w+\.py)", README))
     assert named == {path.name for path in (Path(__file__).parents[1] / "scripts").glob("*.py")}
+
+
+def test_the_library_example_runs(dice_root, tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    small = example.replace('"DIR"', f"{str(dice_root)!r}").replace(
+        "dice11)", "dice11, image_size=64, batch_size=8)", 1
+    )
+    small = small.replace("image_size=128", "image_size=64").replace("max_epochs=12", "max_epochs=1, accelerator='cpu'")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(small, found)
+    printed = capsys.readouterr().out
+    assert "'test/auroc': " in printed
+    assert "'test/published/auroc': " in printed
+    assert sum(len(scored.scores) for scored in found["scored"]) == 30
+    state = found["detector"].state_dict()
+    assert all((state[name] == value).all() for name, value in found["same"].state_dict().items())
+
+
+def test_every_part_of_the_package_is_told_of():
+    package = Path(__file__).parents[1] / "anodice"
+    rooms = {path.name for path in package.iterdir() if (path / "__init__.py").is_file()}
+    assert set(re.findall(r"^anodice/(\w+)/ ", README, flags=re.MULTILINE)) == rooms

@@ -60,7 +60,9 @@ class TorchvisionFeatures(nn.Module):
         """
         path = Path(file).expanduser()
         if not path.is_file():
-            raise AnodiceError(f"expected model.backbone.weights to be a file with weights of {self.name}, got {file!r}.")
+            raise AnodiceError(
+                f"expected weights of {self.name} in model.backbone.weights, got {file!r}, which is no file."
+            )
         state = torch.load(path, map_location="cpu", weights_only=True)
         wanted = self.extractor.state_dict()
         found = {name: value for name, value in state.items() if name in wanted and value.shape == wanted[name].shape}

@@ -125,7 +125,7 @@ class BackboneMemory(Detector):
         return Scored(*self.memory(self.features(images), images))
 
     def describe(self) -> str:
-        of = "random weights (model.backbone.weights names a file of better ones)" if self.weights is None else self.weights
+        of = self.weights or "random weights (model.backbone.weights names a file of better ones)"
         memory = type(self.memory).__name__
         return f"{memory} of {self.name} with {of}; nothing is trained by gradients"
 

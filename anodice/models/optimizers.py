@@ -18,7 +18,7 @@ OptimizerFactory = Callable[[Iterable[Parameter], int], tuple[Optimizer, LRSched
 
 
 def adamw(
-    parameters: Iterable[Parameter], steps: int, *, lr: float, weight_decay: float, warm_up: float
+    parameters: Iterable[Parameter], steps: int, *, lr: float = 0.002, weight_decay: float = 1e-5, warm_up: float = 0.1
 ) -> tuple[Optimizer, LRScheduler]:
     """AdamW whose rate rises linearly to `lr` over the share `warm_up` of the steps, then falls to 0 along a cosine."""
     if not 0 <= warm_up < 1:

@@ -35,7 +35,8 @@ def sample_panels(
     groups = {"panels_normal": _spread(data.photos, False, of_each)}
     groups["panels_anomalous"] = _spread(data.photos, True, of_each)
     if scored is None:
-        scored = _score(detector, data, [*_spread(data.photos, False, _SCALED_BY), *chain.from_iterable(groups.values())])
+        shown = chain.from_iterable(groups.values())
+        scored = _score(detector, data, [*_spread(data.photos, False, _SCALED_BY), *shown])
     scale = colour_scale(scored, data.photos)
     score_of = dict(zip(scored.indices, scored.scores.tolist(), strict=True))
     figures = {}

@@ -29,13 +29,13 @@ class ResidualScore(Score):
 
     def __init__(
         self,
-        *,
         residual: Residual,
-        smoothing: float,
-        normalise: bool,
-        border_radius: float | None,
+        *,
         pooling: Pooling,
         image_size: int,
+        smoothing: float = 1.0,
+        normalise: bool = False,
+        border_radius: float | None = None,
     ) -> None:
         super().__init__()
         self.residual, self.smoothing, self.normalise = residual, smoothing, normalise

@@ -79,8 +79,8 @@ class FittedThresholds:
                 found.append(
                     f"{name}: the tail fitted to the highest normal validation scores does not fit them (p-value "
                     f"{detail['p_value']:.3f}), so the false-alarm rate of {detail['false_alarm_rate']:g} that it aims "
-                    "at cannot be relied on; use threshold=normal_quantile, which assumes no tail, or look for a few odd "
-                    "photos among the normal ones of validation."
+                    "at cannot be relied on; use threshold=normal_quantile, which assumes no tail, or look for a few "
+                    "odd photos among the normal ones of validation."
                 )
             if detail.get("reachable") is False:
                 found.append(

@@ -74,8 +74,8 @@ class Profile(Callback):
         (run / TABLE).write_text(f"{recorded} training steps on {device.type}\n\n{table}\n")
         profiler.export_chrome_trace(str(run / TRACE))
         log.info(
-            "%d training steps, the most expensive operators of which are\n%s\nmore of them in %s in the run folder; each "
-            "call is in %s, for chrome://tracing or https://ui.perfetto.dev",
+            "%d training steps, the most expensive operators of which are\n%s\nmore of them in %s in the run folder; "
+            "each call is in %s, for chrome://tracing or https://ui.perfetto.dev",
             recorded,
             averages.table(sort_by=order, row_limit=10, max_name_column_width=60),
             TABLE,
