@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from skimage.measure import label
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import finite_scores
 
 LIMIT = 0.3
 """The usual highest false-positive rate of the AUPRO (Bergmann et al. 2021)."""
-
-_TOUCHING = np.ones((3, 3), dtype=bool)
 
 
 class PixelCounts:
@@ -129,7 +127,7 @@ def region_shares(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float64], int]:
     """
     shares, regions = np.zeros(masks.shape), 0
     for share, mask in zip(shares, masks, strict=True):
-        labels, count = ndimage.label(mask, structure=_TOUCHING)
+        labels, count = label(mask, return_num=True, connectivity=2)
         sizes = np.bincount(labels.ravel())
         share[mask] = 1 / sizes[labels[mask]]
         regions += count

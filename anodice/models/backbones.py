@@ -60,9 +60,7 @@ class TorchvisionFeatures(nn.Module):
         """
         path = Path(file).expanduser()
         if not path.is_file():
-            raise AnodiceError(
-                f"expected weights of {self.name} in model.backbone.weights, got {file!r}, which is no file."
-            )
+            raise AnodiceError(f"expected model.backbone.weights to be a file for {self.name}, got {file!r}.")
         state = torch.load(path, map_location="cpu", weights_only=True)
         wanted = self.extractor.state_dict()
         found = {name: value for name, value in state.items() if name in wanted and value.shape == wanted[name].shape}

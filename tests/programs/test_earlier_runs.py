@@ -1,4 +1,4 @@
-"""Run folders from before the parts had their present names: kept as they were, and judged the same to the last digit."""
+"""Run folders from before the parts had their present names: kept as they were, and judged the same."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from scipy import ndimage
+from skimage.morphology import isotropic_dilation
 
 OUTLINE = "#19b5d8"
 """The colour of the outlines of marked defects: neither in grey photos nor in the maps."""
@@ -78,7 +78,7 @@ def show(
         axis.set_yticks([])
     if mask is not None and mask.any():
         # Drawn around the defect, which it would hide otherwise, and padded, so that it closes at the border.
-        around = ndimage.binary_dilation(np.pad(mask, 3), iterations=2)
+        around = isotropic_dilation(np.pad(mask, 3), radius=2)
         ticks = [np.arange(-3, side + 3) for side in mask.shape]
         for axis in (axes[0], axes[-1]):
             limits = axis.get_xlim(), axis.get_ylim()
