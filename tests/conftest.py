@@ -7,11 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import dice11
 from anodice.data.splitting.strategies import Published
 from anodice.dice.dataset import write_synthetic
+
+torch.set_num_threads(1)  # small tensors gain nothing by more, and tests run side by side
 
 
 @pytest.fixture(scope="session")

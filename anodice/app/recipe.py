@@ -40,7 +40,7 @@ def recipe(made: object) -> Any:
         return {"_target_": _name(made.func), "_partial_": True, **recipe(made.keywords)}
     if inspect.isfunction(made):
         return {"_target_": _name(made), "_partial_": True}
-    arguments = list(inspect.signature(type(made)).parameters)
+    arguments = _arguments(type(made))
     missing = [name for name in arguments if not hasattr(made, name)]
     if missing:
         raise AnodiceError(
@@ -69,6 +69,13 @@ def make(told: Any, *, known: Mapping[str, type] | None = None) -> Any:
         target = (known or {}).get(told["_target_"]) or _found(told["_target_"])
         return partial(target, **arguments) if told.get("_partial_") else target(**arguments)
     return [make(value, known=known) for value in told] if isinstance(told, list | tuple) else told
+
+
+def _arguments(kind: type) -> list[str]:
+    """The names of the constructor's arguments; a torch module without a constructor of its own has none."""
+    if getattr(kind.__init__, "__qualname__", "") == "Module.__init__":
+        return []
+    return list(inspect.signature(kind).parameters)
 
 
 def _name(target: Any) -> str:

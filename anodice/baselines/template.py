@@ -89,8 +89,8 @@ class Template(Detector):
         if isinstance(self.scale, OwnOtherScale):
             self.scale.fit(*self._distances(fitted))
         if isinstance(self.scale, QuantileScale):
-            pairs = [self._compare(self.compare_by.prepare(_grey(batch["image"]))) for batch in held_out]
-            self.scale.fit(*(torch.cat(column) for column in zip(*pairs, strict=True)))
+            pairs = (self._compare(self.compare_by.prepare(_grey(batch["image"]))) for batch in held_out)
+            self.scale.fit_to_batches(list(pairs))
 
     def assess(self, images: Tensor) -> Scored:
         # A few at a time: what lies between the photos and their maps stays in the cache.

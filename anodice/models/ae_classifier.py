@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -16,7 +15,7 @@ from anodice.models.detector import Scored
 from anodice.models.optimizers import OptimizerFactory
 from anodice.models.reconstruction import ReconstructionDetector, target
 from anodice.scoring.class_scale import QuantileScale
-from anodice.scoring.score import Score, Seen
+from anodice.scoring.score import Score, Seen, given
 
 
 class AEClassifierNetwork(ConvAENetwork):
@@ -117,9 +116,8 @@ class AEClassifier(ReconstructionDetector):
         super()._fit(fitted, held_out)
         if self.scale is None:
             return
-        found = [(self.score(seen)[1], seen.classes) for seen in (self.see(batch["image"]) for batch in held_out)]
-        scores, classes = (torch.cat(column) for column in zip(*found, strict=True))
-        self.scale.fit(scores.to(self.scale.scale.dtype), classes)
+        seen = (self.see(batch["image"]) for batch in held_out)
+        self.scale.fit_to_batches([(self.score(one)[1], given(one.classes)) for one in seen])
 
     @classmethod
     def _sees(cls) -> tuple[str, ...]:

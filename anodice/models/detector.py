@@ -57,6 +57,7 @@ class Detector(pl.LightningModule):
         super().__init__()
         self.image_size, self.in_channels = image_size, in_channels
         self.automatic_optimization = False
+        self._fit_is_due = False
         self._validation = GatheredScores()
         self._test = nn.ModuleDict({"clean": GatheredScores(), "published": GatheredScores()})
 
@@ -135,8 +136,11 @@ class Detector(pl.LightningModule):
         if not self.is_fitted:
             self._fit_to_photos()
 
+    def on_train_epoch_start(self) -> None:
+        self._fit_is_due = True
+
     def on_train_end(self) -> None:
-        if not self.is_fitted:
+        if self._fit_is_due or not self.is_fitted:
             self._fit_to_photos()
 
     def on_validation_epoch_end(self) -> None:
@@ -193,6 +197,7 @@ class Detector(pl.LightningModule):
         return detector.eval()
 
     def _fit_to_photos(self) -> None:
+        self._fit_is_due = False
         data = self.trainer.datamodule
         if data is not None:
             self.fit(data.fit_batches(self.device), data.held_out_batches(self.device))

@@ -112,6 +112,10 @@ class LocalMemory(nn.Module):
 
     def forward(self, layers: list[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (N, 1, H, W) and scores (N,) float64; a map is 1 where a photo is as far as normal ones usually are."""
+        if not self.is_filled:
+            raise AnodiceError(
+                "expected features of normal photos to compare with, got none; train the detector first."
+            )
         encoded, patches = self._distances(layers, images)
         distances = encoded / self.usual[0]
         if patches is not None:

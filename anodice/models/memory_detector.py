@@ -70,7 +70,7 @@ class EncoderMemory(DefectUNet):
 
     @property
     def is_fitted(self) -> bool:
-        return self.memory.is_filled
+        return self.memory.is_filled and not self._fit_is_due
 
     def assess(self, images: Tensor) -> Scored:
         if not self.is_fitted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +47,20 @@ class QuantileScale(ClassScale):
             own = scores[classes == k]
             high = (own if len(own) >= _FEWEST else scores).quantile(self.q)
             self.scale[k] = high.clamp_min(1e-12)
+
+    def fit_to_batches(self, found: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """As `fit`, of scores and classes batch by batch.
+
+        Raises:
+            AnodiceError: there are none.
+        """
+        if not found:
+            raise AnodiceError(
+                "expected held-out normal photos to bring the classes to one scale by, got none; hold some out for "
+                "validation, or set model.class_quantile=null."
+            )
+        scores, classes = (torch.cat(column) for column in zip(*found, strict=True))
+        self.fit(scores.to(self.scale.dtype), classes)
 
 
 class OwnOtherScale(ClassScale):

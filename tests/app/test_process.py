@@ -73,6 +73,7 @@ def test_first_job_began_with_the_process_and_the_next_begins_now():
     assert now <= process.begin_job() <= time.perf_counter()
 
 
+@pytest.mark.slow
 def test_kept_memory_is_used_again():
     code = (
         "import resource, torch; from anodice.app.process import keep_freed_memory; kept = keep_freed_memory()\n"

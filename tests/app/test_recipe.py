@@ -20,6 +20,7 @@ def test_every_detector_tells_how_it_was_made(model):
     assert {n: v.shape for n, v in again.state_dict().items()} == {n: v.shape for n, v in detector.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [*options("split")])
 @pytest.mark.parametrize("augmentation", options("augmentation"))
 def test_every_data_module_tells_how_it_was_made(split, augmentation, tmp_path):

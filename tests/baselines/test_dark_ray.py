@@ -61,6 +61,7 @@ def _awkward(size):
     return np.stack([white, 0 * white, noise, half, spot])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [33, 64, 128])
 def test_the_dark_ray_is_that_of_a_loop_over_rotations(size):
     photos = _awkward(33) if size == 33 else np.concatenate([_dice(size, CLASSES[:: 128 // size]), _awkward(size)])

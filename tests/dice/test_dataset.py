@@ -130,6 +130,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_processes_that_start_together_both_end_with_the_set(small, tmp_path):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         roots = list(pool.map(_write, [tmp_path / "dice"] * 2))

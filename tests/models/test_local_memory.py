@@ -154,7 +154,7 @@ def test_a_torchvision_network_is_not_trained():
 
 
 def test_the_file_must_be_there_and_fit_the_network(tmp_path):
-    message = r"model.backbone.weights to be a file with weights of resnet18, got 'no.pth'"
+    message = r"model.backbone.weights to be a file for resnet18, got 'no.pth'"
     with pytest.raises(AnodiceError, match=message):
         _fitted(_resnet, given={"weights": "no.pth"})
     torch.save({"something": torch.zeros(1)}, tmp_path / "other.pth")

@@ -76,6 +76,7 @@ def test_training_paints_others_each_time(make):
 
 
 @both
+@pytest.mark.slow
 def test_it_learns_to_tell_painted_photos_from_others(make):
     detector = make().train()
     optimizer = torch.optim.Adam(detector.parameters(), lr=0.003)

@@ -78,6 +78,10 @@ class Published(Splitting):
 
     test_fraction: float = 0.2
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fractions(test_fraction=self.test_fraction)
+
     def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         del groups
         return make_split(
@@ -101,8 +105,11 @@ class Clean(Splitting):
 
     test_fraction: float = 0.2
 
-    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         check_fractions(test_fraction=self.test_fraction)
+
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         found = groups()
         test = [i for i, r in enumerate(records) if r.split == "test"]
         free = _usable(records, [i for i, r in enumerate(records) if r.split != "test"], found, away_from=test)
