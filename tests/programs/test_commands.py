@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from anodice.evaluation.run_metrics import MEASURED
 
 PROJECT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow  # each test starts processes
 FILES = {
     *("config.yaml", "split.json", "threshold.json", "scores.csv", "metrics.json", "report.md", "environment.json"),
     *("train.log", "checkpoints", "figures"),
@@ -137,7 +138,6 @@ def test_checkpoints_load_as_weights_only(trained):
         assert "state_dict" in torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
 
 
-@pytest.mark.slow
 def test_evaluate_gives_the_same_figures_to_the_last_digit(trained):
     folder, run = trained
     before = {name: (run / name).read_bytes() for name in ("metrics.json", "scores.csv", "threshold.json", "report.md")}
@@ -148,7 +148,6 @@ def test_evaluate_gives_the_same_figures_to_the_last_digit(trained):
     assert {name: (run / name).read_bytes() for name in before} == before
 
 
-@pytest.mark.slow
 def test_same_seed_same_scores_and_other_seed_other_scores(trained, dice_root):
     folder, run = trained
     call("train", folder, *small(dice_root, "model=vae", f"paths.log_dir={folder / 'again'}"))
@@ -170,7 +169,6 @@ def test_tensorboard_holds_curves_panels_and_hparams(trained):
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
-@pytest.mark.slow
 def test_rethresholding_needs_neither_model_nor_photos(trained, tmp_path):
     _, run = trained
     copy = tmp_path / "logs" / "runs" / "copy"
@@ -188,7 +186,6 @@ def test_rethresholding_needs_neither_model_nor_photos(trained, tmp_path):
     assert values == [(8, 0), (0, 22)]
 
 
-@pytest.mark.slow
 def test_a_killed_training_can_be_evaluated(trained, tmp_path):
     folder, run = trained
     copy = tmp_path / "run"
@@ -202,7 +199,6 @@ def test_a_killed_training_can_be_evaluated(trained, tmp_path):
     assert found == whole | unmeasured
 
 
-@pytest.mark.slow
 def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_path):
     folder, run = trained
     copy = tmp_path / "run"
@@ -214,7 +210,6 @@ def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_p
     assert "bring the photos back" in call("evaluate", folder, f"run={copy}", fails=True)
 
 
-@pytest.mark.slow
 def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_root, tmp_path):
     longer = small(dice_root, "model=vae", "data.steps_per_epoch=100", "trainer.max_epochs=4")
     call("train", tmp_path, *longer, f"paths.log_dir={tmp_path / 'whole'}")
@@ -232,14 +227,12 @@ def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_
     assert (run / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
 
 
-@pytest.mark.slow
 def test_resume_takes_no_other_model(trained):
     folder, run = trained
     output = call("train", folder, f"resume={run}", "model=conv_ae", fails=True)
     assert "beside resume=, got model=conv_ae" in output
 
 
-@pytest.mark.slow
 def test_multirun_and_one_table_of_several_runs(dice_root, tmp_path):
     call("train", tmp_path, "-m", *small(dice_root, "trainer.max_epochs=1"), "model=conv_ae,vae", "seed=0,1")
     runs = sorted(p.parent for p in (tmp_path / "logs" / "multiruns").rglob("metrics.json"))
@@ -256,7 +249,6 @@ def test_multirun_and_one_table_of_several_runs(dice_root, tmp_path):
     assert all(r.name in every for r in runs)
 
 
-@pytest.mark.slow
 def test_f1_rule_without_anomalies_is_refused_before_training(writable_dice, tmp_path):
     shutil.rmtree(writable_dice / "train_set" / "ano")
     output = call("train", tmp_path, *small(writable_dice), fails=True)
@@ -264,7 +256,6 @@ def test_f1_rule_without_anomalies_is_refused_before_training(writable_dice, tmp
     assert "epoch 1" not in output
 
 
-@pytest.mark.slow
 def test_normals_only_works_without_any_anomaly(writable_dice, tmp_path):
     for split in ("train_set", "test_set"):
         shutil.rmtree(writable_dice / split / "ano")
@@ -277,25 +268,21 @@ def test_normals_only_works_without_any_anomaly(writable_dice, tmp_path):
     assert "n/a" in output
 
 
-@pytest.mark.slow
 def test_monitor_is_checked_before_the_first_batch(dice_root, tmp_path):
     output = call("train", tmp_path, *small(dice_root, "callbacks.best.monitor=val/los"), fails=True)
     assert "did you mean 'val/loss'" in output
 
 
-@pytest.mark.slow
 def test_three_channels(dice_root, tmp_path):
     call("train", tmp_path, *small(dice_root, "data.in_channels=3", "trainer.max_epochs=1", "model=conv_ae"))
     assert metrics_of(newest(tmp_path))["validation"]["normals"] == 22
 
 
-@pytest.mark.slow
 def test_first_readme_command_reaches_its_figure(tmp_path):
     call("train", tmp_path, "model=vae")
     assert metrics_of(newest(tmp_path))["test"]["clean"]["at"]["f1_max"]["f1"] >= 0.9
 
 
-@pytest.mark.slow
 def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_path):
     endless = small(dice_root, "model=conv_ae", "data.steps_per_epoch=100000")
     output = interrupted(tmp_path, *endless, after="run folder", seconds=3)
@@ -303,14 +290,12 @@ def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_pat
     assert "flag everything" in call("evaluate", tmp_path, "run=latest")
 
 
-@pytest.mark.slow
 def test_without_a_progress_bar_no_epoch_is_told(dice_root, tmp_path):
     output = call("train", tmp_path, *small(dice_root, "trainer.enable_progress_bar=false", "trainer.max_epochs=1"))
     assert "epoch 1 of" not in output
     assert metrics_of(newest(tmp_path))["fit_images_per_second"] > 0
 
 
-@pytest.mark.slow
 def test_profile_tells_the_most_expensive_operators(dice_root, tmp_path):
     short = small(dice_root, "debug=profile", "data.steps_per_epoch=8", "trainer.max_epochs=1", "threads=1")
     output = call("train", tmp_path, *short)
@@ -320,7 +305,6 @@ def test_profile_tells_the_most_expensive_operators(dice_root, tmp_path):
     assert json.loads((run / "profile_trace.json").read_text())["traceEvents"]
 
 
-@pytest.mark.slow
 def test_many_jobs_in_one_process_leave_nothing_behind(dice_root, tmp_path):
     code = f"""
 import json, logging, os, runpy, signal, sys, threading, warnings
