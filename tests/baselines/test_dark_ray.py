@@ -13,13 +13,9 @@ from anodice.data.cache import decode
 from anodice.data.layouts import dice11
 from anodice.data.records import walk
 from anodice.dice.orientation import Upright, disk
-from anodice.dice.renderer import CLASSES, render
+from anodice.dice.renderer import CLASSES
 from anodice.errors import AnodiceError
-
-
-def _dice(size=128, classes=CLASSES):
-    generator = np.random.default_rng(0)
-    return np.stack([render(name, generator, size=size).image for name in classes])
+from tests.photos import drawn_dice, no_dice
 
 
 def _rotated(photo, degrees):
@@ -52,19 +48,10 @@ def _counted(photo):
     return np.array([(d[half].sum(), d[:half].sum(), d[half:].sum()) for d in dark]).T
 
 
-def _awkward(size):
-    """Photos that are no dice: white, black, noise, a dark half, a single dark pixel."""
-    white = np.full((size, size), 255, dtype=np.uint8)
-    noise = np.random.default_rng(1).integers(0, 256, (size, size), dtype=np.uint8)
-    half, spot = white.copy(), white.copy()
-    half[size // 2 :], spot[size // 2, size // 4] = 0, 0
-    return np.stack([white, 0 * white, noise, half, spot])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [33, 64, 128])
 def test_the_dark_ray_is_that_of_a_loop_over_rotations(size):
-    photos = _awkward(33) if size == 33 else np.concatenate([_dice(size, CLASSES[:: 128 // size]), _awkward(size)])
+    photos = no_dice(33) if size == 33 else np.concatenate([drawn_dice(size, CLASSES[:: 128 // size]), no_dice(size)])
     counts = [_counted(photo) for photo in photos]
     for veto in VETOES:
         method = DarkRayUpright(veto=veto)
@@ -79,41 +66,13 @@ def test_the_dark_ray_is_that_of_a_loop_over_rotations(size):
 
 @pytest.mark.parametrize("size", [33, 64])
 def test_photos_are_turned_pixel_by_pixel_as_opencv_does_it(size):
-    photos, degrees = np.concatenate([_awkward(size)] * 2), np.array([0, 7, 90, 133, 180, 200, 271, 300, 7, 359.0])
+    photos, degrees = np.concatenate([no_dice(size)] * 2), np.array([0, 7, 90, 133, 180, 200, 271, 300, 7, 359.0])
     expected = [_rotated(photo, angle) for photo, angle in zip(photos, degrees, strict=True)]
     np.testing.assert_array_equal(turned(photos, degrees), expected)
 
 
-def test_each_photo_is_turned_by_itself():
-    photos = np.random.default_rng(2).permutation(np.concatenate([_dice(64)] * 25))
-    photos[::7] //= 2
-    alone = np.concatenate([DarkRayUpright()(photo[None]) for photo in photos[-5:]])
-    np.testing.assert_array_equal(DarkRayUpright()(photos)[-5:], alone)
-
-
-def test_no_photos_give_no_photos():
-    method = DarkRayUpright()
-    nothing = np.zeros((0, 64, 64), dtype=np.uint8)
-    assert (method.angles(nothing).shape, method(nothing).shape) == ((0,), (0, 64, 64))
-
-
 def test_names_tell_rules_apart():
     assert len({method.name for method in (Upright(), *(DarkRayUpright(veto=veto) for veto in VETOES))}) == 4
-
-
-@pytest.mark.parametrize(
-    "photos",
-    [
-        np.zeros((2, 64, 60), np.uint8),
-        np.zeros((2, 64, 64)),
-        np.zeros((64, 64), np.uint8),
-        np.zeros((1, 8, 8), np.uint8),
-    ],
-    ids=["oblong", "float", "single", "tiny"],
-)
-def test_what_is_no_batch_of_square_grey_photos_is_refused(photos):
-    with pytest.raises(AnodiceError, match=r"square grey photos \(N, S, S\) uint8"):
-        DarkRayUpright()(photos)
 
 
 def test_an_unknown_veto_is_refused():

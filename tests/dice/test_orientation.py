@@ -10,46 +10,37 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from anodice.baselines.dark_ray import DarkRayUpright
 from anodice.data.cache import decode
 from anodice.data.layouts import FACES, dice11
 from anodice.data.records import walk
 from anodice.dice.orientation import OUTSIDE, Upright, disk
-from anodice.dice.renderer import CLASSES, SESSIONS, render
+from anodice.dice.renderer import SESSIONS, render
 from anodice.errors import AnodiceError
+from tests.photos import drawn_dice, no_dice
 
 TURNS = {"01": 0, "02": 90, "03": 0, "04": 90, "05": 0, "06": 0, "07": 0, "08": 90, "09": 180, "10": 270}
 """By how much a die of each class is turned; face 1 has no direction."""
 PERIODS = {2: 180, 3: 180, 4: 90, 5: 90, 6: 360}
+METHODS = pytest.mark.parametrize("method", [Upright(), DarkRayUpright()], ids=["upright", "dark_ray"])
 SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_dice6.py"
 
 
-def _dice(size=128, classes=CLASSES):
-    generator = np.random.default_rng(0)
-    return np.stack([render(name, generator, size=size).image for name in classes])
-
-
-def _awkward(size):
-    """Photos that are no dice: white, black, noise, a dark half, a single dark pixel."""
-    white = np.full((size, size), 255, dtype=np.uint8)
-    noise = np.random.default_rng(1).integers(0, 256, (size, size), dtype=np.uint8)
-    half, spot = white.copy(), white.copy()
-    half[size // 2 :], spot[size // 2, size // 4] = 0, 0
-    return np.stack([white, 0 * white, noise, half, spot])
-
-
-def test_each_photo_is_turned_by_itself():
-    photos = np.random.default_rng(2).permutation(np.concatenate([_dice(64)] * 25))
+@METHODS
+def test_each_photo_is_turned_by_itself(method):
+    photos = np.random.default_rng(2).permutation(np.concatenate([drawn_dice(64)] * 25))
     photos[::7] //= 2
-    alone = np.concatenate([Upright()(photo[None]) for photo in photos[-5:]])
-    np.testing.assert_array_equal(Upright()(photos)[-5:], alone)
+    alone = np.concatenate([method(photo[None]) for photo in photos[-5:]])
+    np.testing.assert_array_equal(method(photos)[-5:], alone)
 
 
-def test_no_photos_give_no_photos():
-    method = Upright()
+@METHODS
+def test_no_photos_give_no_photos(method):
     nothing = np.zeros((0, 64, 64), dtype=np.uint8)
     assert (method.angles(nothing).shape, method(nothing).shape) == ((0,), (0, 64, 64))
 
 
+@METHODS
 @pytest.mark.parametrize(
     "photos",
     [
@@ -60,9 +51,9 @@ def test_no_photos_give_no_photos():
     ],
     ids=["oblong", "float", "single", "tiny"],
 )
-def test_what_is_no_batch_of_square_grey_photos_is_refused(photos):
+def test_what_is_no_batch_of_square_grey_photos_is_refused(method, photos):
     with pytest.raises(AnodiceError, match=r"square grey photos \(N, S, S\) uint8"):
-        Upright()(photos)
+        method(photos)
 
 
 def _apart(angles, expected, period):
@@ -82,7 +73,7 @@ def test_upright_finds_the_way_a_drawn_die_lies(size, session):
 @pytest.mark.parametrize("degrees", [-77, 20, 131])
 def test_upright_turns_back_what_was_turned(degrees):
     classes = list(TURNS)
-    photos = _dice(classes=classes)
+    photos = drawn_dice(classes=classes)
     turned = np.stack([ndimage.rotate(photo, degrees, reshape=False, order=1, mode="nearest") for photo in photos])
     change = Upright().angles(turned) - Upright().angles(photos)
     for name, angle in zip(classes, change, strict=True):
@@ -100,12 +91,12 @@ def test_upright_makes_the_four_logos_alike():
 
 
 def test_upright_hardly_turns_what_lies_upright():
-    angles = Upright().angles(_dice(classes=["01", "03", "05", "06", "07"]))
+    angles = Upright().angles(drawn_dice(classes=["01", "03", "05", "06", "07"]))
     assert np.abs(angles).max() < 6
 
 
 def test_upright_leaves_a_face_without_direction_where_it_is():
-    photos = np.concatenate([_dice(classes=["00"] * 4), _awkward(128)[:2]])
+    photos = np.concatenate([drawn_dice(classes=["00"] * 4), no_dice(128)[:2]])
     upright = Upright()(photos)
     inside = disk(128)
     assert (Upright().angles(photos) == 0).all()
@@ -114,7 +105,7 @@ def test_upright_leaves_a_face_without_direction_where_it_is():
 
 
 def test_upright_does_not_mind_the_exposure():
-    photos = _dice()
+    photos = drawn_dice()
     np.testing.assert_allclose(Upright().angles(photos // 2), Upright().angles(photos), rtol=0, atol=1)
 
 
@@ -143,7 +134,7 @@ def _files(root):
 def test_the_folded_root_holds_every_photo_upright(script, writable_dice, tmp_path, capsys):
     twin = writable_dice / "train_set" / "02" / "twin.png"
     for folder in ("01", "02"):
-        Image.fromarray(_dice(64, ["01"])[0]).save(writable_dice / "train_set" / folder / "twin.png")
+        Image.fromarray(drawn_dice(64, ["01"])[0]).save(writable_dice / "train_set" / folder / "twin.png")
     (twin.parent / ".DS_Store").write_bytes(b"x")
     (twin.parent / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nx")
     target = tmp_path / "folded"
@@ -153,7 +144,7 @@ def test_the_folded_root_holds_every_photo_upright(script, writable_dice, tmp_pa
     assert {"train_set/2/01_twin_png.png", "train_set/2/02_twin_png.png"} <= set(_files(target))
     with Image.open(target / "train_set/2/01_twin_png.png") as file:
         assert (file.format, file.mode, file.size) == ("PNG", "L", (64, 64))
-        np.testing.assert_array_equal(np.asarray(file), Upright()(_dice(64, ["01"]))[0])
+        np.testing.assert_array_equal(np.asarray(file), Upright()(drawn_dice(64, ["01"]))[0])
     assert _files(tmp_path / "means") == ["means_test.png", "means_train.png"]
     said = capsys.readouterr().out
     assert f"{len(photos)} photos written" in said
