@@ -66,3 +66,8 @@ def real_dice_root():
     if not Path(named).is_dir():
         pytest.skip(f"needs real photos: DICE_ROOT is {named}, which is no folder")
     return Path(named)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: else the longest starts last, and one of two processes waits for it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
