@@ -275,3 +275,16 @@ def test_a_normal_quantile_does_not_look_at_anomalies():
     )
     with pytest.raises(AnodiceError, match="expected normal scores to take a quantile of, got none"):
         NormalQuantile().fit(scores[4:], labels[4:], **VALIDATION)
+
+
+def test_each_class_has_the_threshold_of_its_own_images():
+    scores, labels, classes = [1.0, 2.0, 11.0, 12.0, 101.0, 102.0], [0, 1] * 3, ["a", "a", "b", "b", "c", "c"]
+    found = PerClass(F1Max()).fit(scores, labels, classes=classes, **VALIDATION)
+    alone = {n: F1Max().fit(scores[i : i + 2], [0, 1], **VALIDATION).value for n, i in (("a", 0), ("b", 2), ("c", 4))}
+    assert found.by_class == alone
+
+
+@pytest.mark.parametrize("split", ["fit", "validation"])
+def test_the_oracle_is_fitted_on_test_alone(split):
+    with pytest.raises(AnodiceError, match=f"fitted on test, got {split}"):
+        Oracle(allowed=True).fit([1.0, 2.0], [0, 1], fitted_on=split, split_digest="")
