@@ -67,10 +67,8 @@ class Splitting(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published(Splitting):
-    """The split as it is published; among photos without one, no pixels straddle. Near duplicates are not looked for.
-
-    See `anodice.data.splitting.split.make_split`.
+class _WithPublishedTest(Splitting):
+    """The test photos are those that were published as such, and a share of the photos without a published split.
 
     Attributes:
         test_fraction: share of the photos without a published split that is tested.
@@ -81,6 +79,14 @@ class Published(Splitting):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_fractions(test_fraction=self.test_fraction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published(_WithPublishedTest):
+    """The split as it is published; among photos without one, no pixels straddle. Near duplicates are not looked for.
+
+    See `anodice.data.splitting.split.make_split`.
+    """
 
     def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         del groups
@@ -93,21 +99,12 @@ class Published(Splitting):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clean(Splitting):
+class Clean(_WithPublishedTest):
     """The published test photos, and a training that has seen nothing near any of them.
 
     Photos whose group reaches into the test folder are neither fitted nor validated, and no group straddles fit and
     validation. Photos without a published split are divided by groups. Nothing leaks, so the clean test is the whole.
-
-    Attributes:
-        test_fraction: share of the photos without a published split that is tested.
     """
-
-    test_fraction: float = 0.2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_fractions(test_fraction=self.test_fraction)
 
     def divide(self, records: Sequence[Record], groups: Groups) -> Split:
         found = groups()
