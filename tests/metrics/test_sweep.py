@@ -157,3 +157,7 @@ def test_confusion_has_no_made_up_zeros():
 def test_confusion_refuses_other_lengths():
     with pytest.raises(AnodiceError, match="one verdict per label"):
         Confusion.from_flags([True], [True, False])
+
+
+def test_a_cut_that_finds_nothing_is_not_taken_for_one_that_finds_a_single_anomaly():
+    assert sweep([1.0, 2.0, 3.0], [0, 1, 0]).at_precision(1.0) == 2
