@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -12,13 +12,11 @@ from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
+from anodice.models.feature_memory import Extract, spread
 from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.memory import Memory
 from anodice.scoring.whitened_patches import WhitenedPatches
-
-Extract = Callable[[Tensor], list[Tensor]]
-"""Images -> their feature maps."""
 
 _CELL = 8
 """Pixels of the image along a cell of the memory."""
@@ -186,26 +184,3 @@ class _Kept:
             self.cells = cells.new_empty(*cells.shape[:2], self.count, cells.shape[3], dtype=torch.float16)
         self.cells[:, :, self.seen : self.seen + len(features)] = cells
         self.seen += len(features)
-
-
-def spread(classes: Tensor, count: int) -> Tensor:
-    """Which of N photos to take: at most `count`, as many of each class that has them, evenly along its photos.
-
-    Neighbours are often frames of one film and nearly the same, so even steps show more than a random choice.
-
-    Args:
-        classes: (N,) int64.
-
-    Returns:
-        (N,) bool; at least one of each class, even where that makes more than `count`.
-
-    >>> spread(torch.tensor([0, 0, 0, 0, 0, 1]), 4).tolist()
-    [True, False, True, False, True, True]
-    """
-    sizes = classes.unique(return_counts=True)[1]
-    each = max((n for n in range(1, int(sizes.max()) + 1) if int(sizes.clamp_max(n).sum()) <= count), default=1)
-    taken = torch.zeros_like(classes, dtype=torch.bool)
-    for number in classes.unique():
-        own = (classes == number).nonzero()[:, 0]
-        taken[own[torch.linspace(0, len(own) - 1, min(len(own), each)).round().long()]] = True
-    return taken

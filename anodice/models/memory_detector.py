@@ -7,7 +7,6 @@ remember, and how a photo is compared with it, is a memory: `LocalMemory`, or Pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
@@ -18,24 +17,8 @@ from anodice.errors import AnodiceError
 from anodice.models.backbones import TorchvisionFeatures
 from anodice.models.defect_unet import DefectUNet, UNet
 from anodice.models.detector import Detector, Scored
+from anodice.models.feature_memory import FeatureMemory
 from anodice.models.optimizers import OptimizerFactory
-from anodice.scoring.map_score import MapScore
-from anodice.scoring.score import Batches
-
-
-class FeatureMemory(Protocol):
-    """What the detectors ask of a memory, a `torch.nn.Module`."""
-
-    score: MapScore
-    is_filled: bool
-
-    def fit(self, extract: object, fitted: Batches, held_out: Batches) -> None:
-        """Keep features of the photos; `extract` takes images to their feature maps."""
-        ...
-
-    def __call__(self, layers: list[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature maps (N, D, h, w) and their images -> maps (N, 1, H, W) and scores (N,) float64."""
-        ...
 
 
 class EncoderMemory(DefectUNet):

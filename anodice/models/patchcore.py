@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
-from anodice.models.local_memory import spread
+from anodice.models.feature_memory import Extract, spread
 from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.memory import greedy_coreset
 from anodice.scoring.score import Batches
-
-Extract = Callable[[Tensor], list[Tensor]]
-"""Images -> their feature maps."""
 
 _ROWS = 4096
 """Patches that are compared with the memory at a time."""

@@ -13,7 +13,8 @@ from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.layouts import dice11
 from anodice.errors import AnodiceError
 from anodice.models.defect_unet import UNet
-from anodice.models.local_memory import LocalMemory, spread
+from anodice.models.feature_memory import spread
+from anodice.models.local_memory import LocalMemory
 from anodice.models.memory_detector import BackboneMemory, EncoderMemory, memory_detector
 from anodice.models.optimizers import adam
 from anodice.scoring.map_score import MapScore
