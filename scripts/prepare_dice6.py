@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anodice.baselines.dark_ray import DarkRayUpright
-from anodice.data.cache import decode
+from anodice.data.decode import decode
 from anodice.data.layouts import ANOMALIES, SPLITS, dice11
 from anodice.data.records import Record, walk
 from anodice.dice.orientation import SMALLEST, Turner, Upright

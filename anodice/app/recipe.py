@@ -16,6 +16,8 @@ from typing import Any
 from anodice.errors import AnodiceError
 
 _PACKAGE = __name__.partition(".")[0]
+_ROOMS = ("augmentation", "baselines", "data", "dice", "models", "scoring", "thresholds")
+"""Where the parts of a run are: a recipe from anywhere names nothing else."""
 
 
 def recipe(made: object) -> Any:
@@ -51,13 +53,13 @@ def recipe(made: object) -> Any:
 
 
 def make(told: Any, *, known: Mapping[str, type] | None = None) -> Any:
-    """The inverse of `recipe`; only names of this package are ever built, and those that are given.
+    """The inverse of `recipe`, which may come from a stranger: only parts of this package are built, and those given.
 
     Args:
         known: further classes by the name that a recipe has for them.
 
     Raises:
-        AnodiceError: another name, or one that is not there.
+        AnodiceError: another name, one that is not there, or arguments that do not fit.
 
     >>> make({"_target_": "anodice.scoring.pooling.TopMean", "fraction": 0.01}).fraction
     0.01
@@ -67,8 +69,18 @@ def make(told: Any, *, known: Mapping[str, type] | None = None) -> Any:
         if "_target_" not in told:
             return arguments
         target = (known or {}).get(told["_target_"]) or _found(told["_target_"])
-        return partial(target, **arguments) if told.get("_partial_") else target(**arguments)
+        return partial(target, **arguments) if told.get("_partial_") else _called(target, arguments)
     return [make(value, known=known) for value in told] if isinstance(told, list | tuple) else told
+
+
+def _called(target: Any, arguments: dict[str, Any]) -> Any:
+    try:
+        inspect.signature(target).bind(**arguments)
+    except TypeError as error:
+        raise AnodiceError(
+            f"expected the arguments of {_name(target)} in a recipe, got {', '.join(arguments) or 'none'}: {error}."
+        ) from error
+    return target(**arguments)
 
 
 def _arguments(kind: type) -> list[str]:
@@ -87,9 +99,17 @@ def _name(target: Any) -> str:
 
 def _found(name: str) -> Any:
     module, _, attribute = name.rpartition(".")
-    if module.partition(".")[0] != _PACKAGE:
-        raise AnodiceError(f"expected a name of {_PACKAGE} in a recipe, got '{name}'; give that part as an argument.")
+    package, _, rest = module.partition(".")
+    if package != _PACKAGE or rest.partition(".")[0] not in _ROOMS:
+        rooms = ", ".join(f"{_PACKAGE}.{room}" for room in _ROOMS)
+        raise AnodiceError(
+            f"expected a name of {rooms} in a recipe, got '{name}', which is not built; give that part as an argument."
+        )
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise AnodiceError(f"expected a name of {_PACKAGE} in a recipe, got '{name}', which is not there.") from error
+    # What a module has imported from elsewhere may do anything.
+    if not (inspect.isclass(found) or inspect.isfunction(found)) or found.__module__ != module:
+        raise AnodiceError(f"expected a class or a function of {module} in a recipe, got '{name}'.")
+    return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import logging
 import shutil
@@ -23,10 +22,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from anodice.app.process import cores
-from anodice.data.records import Record, read_bytes
+from anodice.data.decode import decode, why_not
+from anodice.data.records import Record
 from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
@@ -121,47 +120,6 @@ def cached_images(root: Path, records: Sequence[Record], form: ImageFormat, *, c
         shutil.rmtree(building, ignore_errors=True)
 
 
-def decode(path: Path | str, *, image_size: int, in_channels: int) -> tuple[np.ndarray, str, tuple[int, int], bool]:
-    """Read one image file.
-
-    Returns:
-        pixels (H, W, C) uint8 at `image_size`, the hash of the pixels at their own size, that size (width, height), and
-        whether the file is in colour.
-
-    Raises:
-        OSError, ValueError, SyntaxError: the file is truncated or broken (Pillow's errors).
-    """
-    # From a file of its own Pillow reads many small pieces, and mistakes width for height in turned TIFF files.
-    with Image.open(io.BytesIO(read_bytes(str(path)))) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        original = _to_eight_bit(image)
-        shown = _array(original)
-        colour = shown.ndim == 3 and bool((shown != shown[..., :1]).any())
-        # Grey photos hash alike whether they are stored with one channel or with three equal ones.
-        hashed = shown if colour or shown.ndim == 2 else _array(original.convert("L"))
-        content = hashlib.blake2b(repr(hashed.shape).encode(), digest_size=16)
-        content.update(hashed)
-        mode = "L" if in_channels == 1 else "RGB"
-        wanted = original if original.mode == mode else original.convert(mode)
-        if wanted.size != (image_size, image_size):
-            wanted = wanted.resize((image_size, image_size), Image.Resampling.BILINEAR, reducing_gap=None)
-        pixels = shown if wanted is original else _array(wanted)
-    size = (shown.shape[1], shown.shape[0])
-    return pixels.reshape(image_size, image_size, in_channels), content.hexdigest(), size, colour
-
-
-def _array(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of a grey or RGB image, (H, W) or (H, W, 3); on small photos faster than `np.asarray`."""
-    shape = (image.height, image.width) if image.mode == "L" else (image.height, image.width, 3)
-    return np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(shape)
-
-
-def _to_eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips at 255
-        return Image.fromarray((np.asarray(image).astype(np.uint32) // 256).clip(0, 255).astype(np.uint8))
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
-
-
 def _key(records: Sequence[Record], form: ImageFormat) -> str:
     turned = "" if form.orientation is None else f" {form.orientation.name}"
     state = hashlib.blake2b(f"{_VERSION} {form.size} {form.channels}{turned}\n".encode(), digest_size=16)
@@ -220,9 +178,7 @@ def _decode_all(root: Path, records: Sequence[Record], pixels: NDArray[np.uint8]
             row[:], *rest = decode(f"{root}/{record.path}", image_size=len(row), in_channels=row.shape[2])
             found.append(_Found(*rest))
         except Exception as error:  # Pillow's readers raise all sorts of errors on broken files
-            unknown = isinstance(error, UnidentifiedImageError)  # its message holds an address in memory
-            reason = "cannot identify image file" if unknown else str(error).split(":")[0]
-            found.append(_Found(reason=f"cannot be decoded ({reason})"))
+            found.append(_Found(reason=why_not(error)))
             row[:] = 0
     return found
 

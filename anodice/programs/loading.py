@@ -6,15 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from anodice.app import run_folder
+from anodice.app.recipe import make
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
 from anodice.models.detector import Detector
-from anodice.training.checkpoints import load_weights
+from anodice.models.loading import load_detector
 
 
 def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
@@ -24,22 +23,21 @@ def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
         root: where the photos are now; None where the run found them.
 
     Raises:
-        AnodiceError: the photos are not those of the run.
+        AnodiceError: the photos are not those of the run, or its config names something foreign.
     """
     config = run_folder.read_config(run)
     if root is not None:
         config.data.root = root
     config.data.augmentation = None  # for training only
-    data: DiceDataModule = instantiate(config.data)
+    data = make(OmegaConf.to_container(config.data))
     expected = json.loads((run / run_folder.SPLIT).read_text())["digest"]
     if data.photos.split.digest != expected:
         raise AnodiceError(
             f"expected the photos that {run} was trained on (split {expected}), but those in {data.photos.walked.root} "
             f"give the split {data.photos.split.digest}; bring the photos back as they were, or train a new run."
         )
-    detector: Detector = instantiate(config.model)
-    load_weights(detector, run / run_folder.BEST)
-    detector.to(_device(config.trainer.accelerator)).eval()
+    told = OmegaConf.to_container(config.model)
+    detector = load_detector(told, run / run_folder.BEST, accelerator=config.trainer.accelerator)
     if not detector.is_fitted:  # the training was killed before its end
         detector.fit(data.fit_batches(detector.device), data.held_out_batches(detector.device))
     return detector, data
@@ -54,12 +52,3 @@ def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
         "seed": config.seed,
         "parameters": sum(p.numel() for p in detector.parameters()),
     }
-
-
-def _device(accelerator: str) -> torch.device:
-    """Where the trainer of this config would put the detector."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return torch.device("cuda")
-    if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")

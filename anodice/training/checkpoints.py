@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from anodice.models.detector import Detector
+from anodice.models.loading import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +67,6 @@ class FittedCheckpoint(Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
         for name in ("best", "last"):
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / f"{name}.ckpt")
-
-
-def load_weights(detector: Detector, checkpoint: Path) -> None:
-    """Load the weights of a checkpoint, and what was fitted to photos."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    detector.load_state_dict(state["state_dict"])
-    log.info("%s: epoch %d, step %d", checkpoint.name, state["epoch"] + 1, state["global_step"])
 
 
 def save_weights(detector: Detector, checkpoint: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import pytest
 from hydra.utils import instantiate
 
@@ -30,10 +32,28 @@ def test_every_data_module_tells_how_it_was_made(split, augmentation, tmp_path):
     assert recipe(make(recipe(data))) == recipe(data)
 
 
-@pytest.mark.parametrize("name", ["os.system", "anodices.x", "builtins.eval"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("os.system", "anodices.x", "builtins.eval", "x", ""),
+        *("anodice.programs.train.instantiate", "anodice.app.run_folder.claim_folder", "anodice.training.x.y"),
+    ],
+)
 def test_foreign_names_are_not_built(name):
-    with pytest.raises(AnodiceError, match="expected a name of anodice in a recipe"):
+    with pytest.raises(AnodiceError, match=r"expected a name of anodice\.augmentation, .* which is not built"):
         make({"_target_": name})
+
+
+@pytest.mark.parametrize("name", ["data.cache.mkdtemp", "data.cache.json", "data.cache.Path", "models.vae._private"])
+def test_what_a_module_imported_is_not_built(name, monkeypatch):
+    monkeypatch.setattr("anodice.data.cache.mkdtemp", tempfile.mkdtemp, raising=False)
+    with pytest.raises(AnodiceError, match=r"expected a (class or a function|name) of anodice"):
+        make({"_target_": f"anodice.{name}"})
+
+
+def test_arguments_that_do_not_fit_are_a_sentence():
+    with pytest.raises(AnodiceError, match=r"expected the arguments of anodice\.scoring\.pooling\.TopMean .*got share"):
+        make({"_target_": "anodice.scoring.pooling.TopMean", "share": 0.1})
 
 
 def test_a_name_that_is_not_there_is_told():

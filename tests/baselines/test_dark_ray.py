@@ -9,7 +9,7 @@ import pytest
 
 from anodice.baselines.dark_ray import VETOES, DarkRayUpright
 from anodice.baselines.rotation import turned
-from anodice.data.cache import decode
+from anodice.data.decode import decode
 from anodice.data.layouts import dice11
 from anodice.data.records import walk
 from anodice.dice.orientation import Upright, disk

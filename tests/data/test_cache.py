@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from anodice.data import cache
-from anodice.data.cache import ImageFormat, cached_images, decode
+from anodice.data.cache import ImageFormat, cached_images
+from anodice.data.decode import decode
 from anodice.data.layouts import dice11
 from anodice.data.records import walk
 

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from anodice.baselines.dark_ray import DarkRayUpright
-from anodice.data.cache import decode
+from anodice.data.decode import decode
 from anodice.data.layouts import FACES, dice11
 from anodice.data.records import walk
 from anodice.dice.orientation import OUTSIDE, Upright, disk

@@ -19,9 +19,9 @@ from anodice.app.configs import CONF
 from anodice.app.run_folder import register_resolvers
 from anodice.baselines.template import COMPARISONS
 from anodice.evaluation.score_table import read_scores
+from anodice.models.loading import load_weights
 from anodice.programs.evaluate import evaluate_runs
 from anodice.programs.train import train
-from anodice.training.checkpoints import load_weights
 
 register_resolvers()
 

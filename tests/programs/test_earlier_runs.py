@@ -13,10 +13,10 @@ from omegaconf import OmegaConf
 
 from anodice.app.earlier_configs import in_present_names
 from anodice.app.run_folder import read_config
+from anodice.models.loading import load_weights
 from anodice.models.memory_detector import EncoderMemory
 from anodice.models.reconstruction import ReconstructionDetector
 from anodice.programs.evaluate import evaluate_runs
-from anodice.training.checkpoints import load_weights
 
 KEPT = Path(__file__).parents[1] / "kept"
 RUNS = {"conv_ae": ReconstructionDetector, "patchcore": EncoderMemory}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from anodice.data.cache import decode
+from anodice.data.decode import decode
 from anodice.data.layouts import dice11
 from anodice.data.records import Record, walk
 from anodice.data.splitting.near_duplicates import Pair, group_ids, known_pairs, near_duplicate_pairs
