@@ -10,6 +10,8 @@ from typing import Any
 
 _NAMES = {
     "AnodiceError": "errors",
+    "Predictor": "prediction.predictor",
+    "Prediction": "prediction.prediction",
     "DiceDataModule": "data.datamodule",
     "Published": "data.splitting.strategies",
     "Detector": "models.detector",

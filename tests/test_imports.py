@@ -15,7 +15,7 @@ import anodice
 PACKAGE = Path(anodice.__file__).parent
 ROOMS = (
     *("errors", "app", "functional", "metrics", "thresholds", "data", "dice", "augmentation", "scoring"),
-    *("models", "baselines", "training", "evaluation", "reporting", "programs"),
+    *("models", "baselines", "training", "evaluation", "reporting", "prediction", "programs"),
 )
 """The rooms, lowest first: none imports one that stands behind it."""
 

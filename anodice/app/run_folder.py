@@ -96,6 +96,13 @@ def read_config(run: Path) -> DictConfig:
     return in_present_names(OmegaConf.load(run / CONFIG))
 
 
+def read_plain_config(run: Path) -> dict[str, Any]:
+    """The same in plain values; nothing outside the file, such as the environment, is looked at."""
+    found = OmegaConf.to_container(read_config(run), resolve=False)
+    assert isinstance(found, dict)
+    return found
+
+
 def readable(path: Path) -> Path:
     """A path as people read it: relative where it lies below the working directory."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

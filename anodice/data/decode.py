@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from anodice.data.records import read_bytes
+from anodice.data.records import FORMATS, read_bytes
 
 MOST_PIXELS = 100_000_000
 """Of a photo. A small file may claim many more, and fill the memory with them."""
@@ -45,7 +45,7 @@ def decode(path: Path | str, *, image_size: int, in_channels: int) -> Decoded:
 
 def decode_bytes(data: bytes, *, image_size: int, in_channels: int) -> Decoded:
     """As `decode`, of the content of a file."""
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return decode_image(image, image_size=image_size, in_channels=in_channels)
 
 

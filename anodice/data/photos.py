@@ -37,6 +37,7 @@ class Photos:
         pixels: (M, H, W, C) uint8, memory-mapped.
         rows: the row of `pixels` of each record.
         cache_dir: where what is computed from the photos is kept.
+        turned: whether they were turned upright.
     """
 
     walked: Walk
@@ -47,6 +48,7 @@ class Photos:
     audit: Audit
     split: Split
     cache_dir: Path
+    turned: bool
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -107,7 +109,7 @@ def read_photos(
     for line in _remarks(walked, cached, form):
         log.warning(line)
     found = audit(records, known_pairs(records, cache_dir=cache_dir))
-    return Photos(walked, records, skipped, cached.pixels, rows, found, split, cache_dir)
+    return Photos(walked, records, skipped, cached.pixels, rows, found, split, cache_dir, turned)
 
 
 def near_duplicates(photos: Photos) -> tuple[Pair, ...]:

@@ -26,6 +26,9 @@ _SIGNATURES = {
     "TIFF": (b"II*\x00", b"MM\x00*"),
     "WEBP": (b"RIFF",),
 }
+FORMATS = tuple(_SIGNATURES)
+"""The formats of photos, by Pillow's names; it reads others, some by starting programs."""
+
 _STARTS = tuple(start for starts in _SIGNATURES.values() for start in starts)
 _SESSION = re.compile(r"^(\d\d_\d\d_\d\d)_")
 

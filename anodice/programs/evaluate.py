@@ -17,7 +17,7 @@ from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
 from anodice.reporting.comparisons import Evaluated, compared
 from anodice.reporting.markdown import runs_table, summary
-from anodice.reporting.run_files import FIGURES, METRICS, SCORES, save_figures, write_results
+from anodice.reporting.run_files import FIGURES, METRICS, SCORES, save_figures, write_json, write_results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import Oracle
@@ -59,6 +59,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     from anodice.data.photos import groups
     from anodice.evaluation.inference import score_photos
     from anodice.evaluation.pixel_metrics import pixel_figures
+    from anodice.prediction.facts import PREDICTION, prediction_facts
     from anodice.programs.loading import about, load_run
     from anodice.reporting.visualise import error_gallery
 
@@ -71,6 +72,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(scored, photos))
+    write_json(run / PREDICTION, prediction_facts(scored, photos))
     save_figures(run / FIGURES, error_gallery(detector, data, scored, table, done.fitted.chosen))
     return done
 

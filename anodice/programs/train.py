@@ -27,6 +27,7 @@ from anodice.evaluation.pixel_metrics import pixel_figures
 from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
+from anodice.prediction.facts import PREDICTION, prediction_facts
 from anodice.programs.loading import about
 from anodice.reporting.data_summary import describe
 from anodice.reporting.markdown import summary
@@ -66,6 +67,7 @@ def train(config: DictConfig) -> float | None:
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
+    write_json(run / PREDICTION, prediction_facts(scored, photos))
     figures = {
         **sample_panels(detector, data, of_each=4, scored=scored),
         **error_gallery(detector, data, scored, table, fitted.chosen),

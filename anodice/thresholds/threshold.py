@@ -60,10 +60,13 @@ class Threshold:
         Raises:
             AnodiceError: a score is NaN or infinite.
         """
-        values = (
-            self.value if self.by_class is None else [self.by_class.get(c, self.value) for c in np.asarray(classes)]
-        )
-        return finite_scores(scores) >= values
+        return finite_scores(scores) >= self.values(scores, classes)
+
+    def values(self, scores: ArrayLike, classes: ArrayLike | None = None) -> NDArray[np.float64]:
+        """The value that holds for each score, in their shape; see `flags`."""
+        if self.by_class is None:
+            return np.full(np.shape(scores), self.value)
+        return np.array([self.by_class.get(name, self.value) for name in np.asarray(classes).tolist()])
 
     @property
     def fitted_on_words(self) -> str:

@@ -1,0 +1,70 @@
+"""The network and the settings of a run folder, for predicting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anodice.app import run_folder
+from anodice.data.transforms import EvaluationTransform
+from anodice.errors import AnodiceError
+from anodice.evaluation.map_scale import MapScale
+from anodice.models.detector import Detector
+from anodice.models.loading import load_detector
+from anodice.prediction.facts import PREDICTION
+from anodice.prediction.network import Network, Outputs
+from anodice.prediction.settings import Settings, read_json
+from anodice.thresholds.fitted import FittedThresholds
+from anodice.thresholds.threshold import Threshold
+
+THRESHOLDS, EVALUATIONS = "threshold.json", "evaluations"
+
+
+def load(
+    run: str | Path, threshold: str | float | Threshold | None, *, log_dir: Path, device: str | None
+) -> tuple[Network, Settings]:
+    """See `Predictor.from_run`."""
+    folder = run_folder.find_run(str(run), log_dir)
+    config = run_folder.read_plain_config(folder)
+    thresholds = FittedThresholds.from_dict(read_json(folder / THRESHOLDS))
+    more = {
+        path.parent.name: FittedThresholds.from_dict(read_json(path)).chosen
+        for path in sorted((folder / EVALUATIONS).glob(f"*/{THRESHOLDS}"))
+    }
+    told = read_json(folder / PREDICTION)
+    detector = load_detector(config["model"], folder / run_folder.BEST, accelerator=config["trainer"]["accelerator"])
+    if not detector.is_fitted:
+        raise AnodiceError(
+            f"expected a detector that has seen its photos, but the training of {folder} was ended before that; finish "
+            f"it with python train.py resume={folder}, or run python evaluate.py run={folder} where the photos are."
+        )
+    settings = Settings(
+        run=folder.absolute().name,
+        model=config["name"]["model"],
+        data=config["name"]["data"],
+        image_size=config["data"]["image_size"],
+        in_channels=config["data"]["in_channels"],
+        orientation=config["data"]["orientation"] if told["turned"] else None,
+        classes=detector.classes or (),
+        faces=told["faces"],
+        scale=MapScale.from_dict(told["map"]),
+        thresholds=thresholds,
+        threshold=thresholds.chosen,
+    )
+    return DetectorNetwork(detector.to(device)), settings.with_threshold(threshold, more)
+
+
+class DetectorNetwork:
+    """A detector as a `Network`."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector, self.transform = detector.eval(), EvaluationTransform()
+
+    @torch.inference_mode()
+    def __call__(self, photos: NDArray[np.uint8]) -> Outputs:
+        found = self.detector(self.transform(torch.from_numpy(photos).to(self.detector.device)))
+        classes = None if found.classes is None else found.classes.cpu().numpy()
+        return Outputs(found.maps[:, 0].float().cpu().numpy(), found.scores.cpu().numpy(), classes)

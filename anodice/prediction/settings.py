@@ -1,0 +1,120 @@
+"""What predicting needs to know of a run besides its network, from the run folder or from an exported model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from anodice.app.recipe import make
+from anodice.errors import AnodiceError, unknown
+from anodice.evaluation.map_scale import MapScale
+from anodice.thresholds.fitted import FittedThresholds
+from anodice.thresholds.rules import Manual
+from anodice.thresholds.threshold import Threshold
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What predicting needs to know of a run.
+
+    Attributes:
+        run: the name of its folder.
+        model, data: what was trained, and on what.
+        image_size, in_channels: what each photo is brought to.
+        orientation: recipe of what turns photos upright before that; None for nothing.
+        classes: what the detector tells apart; empty where it tells nothing apart.
+        faces: class -> the face of a die that it shows, where that is known.
+        scale: of the anomaly maps.
+        thresholds: all that the run has.
+        threshold: the one that gives the verdicts.
+    """
+
+    run: str
+    model: str
+    data: str
+    image_size: int
+    in_channels: int
+    orientation: dict[str, Any] | None
+    classes: tuple[str, ...]
+    faces: dict[str, int]
+    scale: MapScale
+    thresholds: FittedThresholds
+    threshold: Threshold
+
+    def with_threshold(self, wanted: str | float | Threshold | None, more: Mapping[str, Threshold]) -> Settings:
+        """The same with another threshold: the name of a rule, or a value; None for the run's own.
+
+        Args:
+            more: thresholds by name beside those that the run has.
+
+        Raises:
+            AnodiceError: there is no threshold of that name, or it could not be fitted.
+        """
+        if wanted is None or isinstance(wanted, Threshold):
+            return self if wanted is None else replace(self, threshold=wanted)
+        if not isinstance(wanted, str):
+            return replace(self, threshold=Manual(float(wanted)).fit([], [], fitted_on="nothing", split_digest=""))
+        if wanted in self.thresholds.refused:
+            raise AnodiceError(f"the run has no threshold {wanted}: {self.thresholds.refused[wanted]}")
+        known = {**self.thresholds.by_rule, **more}
+        if wanted not in known:
+            raise unknown("threshold of the run", wanted, known)
+        return replace(self, threshold=known[wanted])
+
+    def turner(self) -> Callable[[Any], Any] | None:
+        """What turns grey photos (N, S, S) uint8 upright; None for nothing."""
+        return None if self.orientation is None else make(self.orientation)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        return {
+            **plain,
+            "classes": list(self.classes),
+            "scale": self.scale.as_dict(),
+            "thresholds": self.thresholds.as_dict(),
+            "threshold": self.threshold.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Settings:
+        """The inverse of `as_dict`.
+
+        Raises:
+            AnodiceError: keys that are missing.
+        """
+        missing = sorted({*_PLAIN, "classes", "scale", "thresholds", "threshold"} - set(found))
+        if missing:
+            raise AnodiceError(f"expected what a run tells of itself, but {', '.join(missing)} is missing.")
+        return cls(
+            **{name: found[name] for name in _PLAIN},
+            classes=tuple(found["classes"]),
+            scale=MapScale.from_dict(found["scale"]),
+            thresholds=FittedThresholds.from_dict(found["thresholds"]),
+            threshold=Threshold.from_dict(found["threshold"]),
+        )
+
+
+_PLAIN = ("run", "model", "data", "image_size", "in_channels", "orientation", "faces")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a run folder.
+
+    Raises:
+        AnodiceError: it is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({error})"
+        raise AnodiceError(
+            f"expected {path}, which {what}; make it again with python evaluate.py run={path.parent}, where the "
+            "photos are."
+        ) from error
+    if not isinstance(found, dict):
+        raise AnodiceError(f"expected a JSON object in {path}, got {type(found).__name__}; copy the run folder again.")
+    return found
