@@ -1,13 +1,15 @@
-"""The commands `train.py` and `evaluate.py`, which are also installed as `anodice-train` and `anodice-evaluate`.
+"""The commands `train.py`, `evaluate.py` and `predict.py`, also installed as `anodice-train` and so on.
 
 torch and Lightning load only once the config is known to be right: help and mistakes are answered at once.
 """
 
 from __future__ import annotations
 
+import sys
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from anodice.app.command_line import check_values, run
 from anodice.app.configs import CONF, check_types
@@ -26,6 +28,12 @@ def evaluate() -> None:
     run(_evaluate, "evaluate")
 
 
+def predict() -> None:
+    """Score new photos: `python predict.py run=latest photos=DIR`."""
+    register_resolvers()
+    run(_predict, "predict")
+
+
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def _train(config: DictConfig) -> float | None:
     check_types(config, "train", HydraConfig.get().runtime.choices)
@@ -41,3 +49,13 @@ def _evaluate(config: DictConfig) -> None:
     from anodice.programs.evaluate import evaluate_runs
 
     evaluate_runs(config)
+
+
+@hydra.main(config_path=str(CONF), config_name="predict", version_base="1.3")
+def _predict(config: DictConfig) -> None:
+    check_types(config, "predict", HydraConfig.get().runtime.choices)
+    OmegaConf.resolve(config)
+    from anodice.programs.predict import predict
+
+    if predict(config):
+        sys.exit(1)
