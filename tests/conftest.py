@@ -31,6 +31,17 @@ def dice_root(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="session")
+def finished_run(dice_root, tmp_path_factory):
+    """The run folder of templates, which take a second to fit; nobody may change it."""
+    from anodice.programs.train import train
+    from tests.runs import configured
+
+    folder = tmp_path_factory.mktemp("finished")
+    train(configured(dice_root, folder, "model=template", "model.comparison=mse"))
+    return folder / "run"
+
+
 @pytest.fixture
 def writable_dice(dice_root, tmp_path):
     """A copy of the drawn set for one test."""

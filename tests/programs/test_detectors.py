@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF
-from anodice.app.run_folder import register_resolvers
 from anodice.baselines.template import COMPARISONS
 from anodice.evaluation.score_table import read_scores
 from anodice.models.loading import load_weights
+from anodice.prediction.predictor import Predictor
 from anodice.programs.evaluate import evaluate_runs
 from anodice.programs.train import train
-
-register_resolvers()
+from tests.runs import configured
 
 
 def options(group: str) -> list[str]:
@@ -53,31 +51,6 @@ VARIANTS = [
 """What is found under conf/ is tried without being named here."""
 
 FAST = (["model=conv_ae"], ["model=template"])
-NEEDS = {
-    "threshold=manual": ["threshold.value=1.0"],
-    "threshold=oracle": ["allow_oracle=true"],
-    "split=session": ["split.test=[16_09_21]"],
-    "model=local_memory": ["model.memory.views=100"],
-    "model.loss=bce": ["model.network.sigmoid=true"],
-}
-"""What an option cannot do without."""
-
-
-def configured(root, folder, *overrides):
-    """The config as `train.py` would get it, with Hydra told where to write."""
-    data = [] if any(o.startswith("data=") for o in overrides) else ["data=dice11"]
-    small = [f"data.root={root}", "data.image_size=64", "data.batch_size=8", "data.steps_per_epoch=2", "logger=none"]
-    small += ["split.validation_fraction=0.34", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
-    small += [f"paths.log_dir={folder}", f"paths.cache_dir={folder / 'cache'}"]
-    small += [needed for option in overrides for needed in NEEDS.get(option, [])]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", overrides=[*data, *small, *overrides], return_hydra_config=True)
-    config.hydra.runtime.output_dir = str(folder / "run")
-    (folder / "run").mkdir()
-    HydraConfig.instance().set_config(config)
-    with open_dict(config):
-        del config["hydra"]
-    return config
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +87,15 @@ def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path)
     evaluate_runs(OmegaConf.create(asked))
     assert (run / "scores.csv").read_bytes() == scores
     assert json.loads((run / "metrics.json").read_text()) == metrics
+
+    # New photos are scored by the run folder alone, in batches of another size.
+    predictor = Predictor.from_run(run)
+    root = Path(OmegaConf.load(run / "config.yaml").data.root)
+    predicted = predictor([root / path for path in told.path])
+    assert [one.score for one in predicted] == pytest.approx(told.score.tolist(), rel=1e-5, abs=1e-7)
+    verdicts = predictor.threshold.flags(told.score, told.predicted)
+    assert sum(one.anomalous != said for one, said in zip(predicted, verdicts, strict=True)) == 0
+    assert [one.class_name or "" for one in predicted] == told.predicted.tolist()
 
     # The checkpoint alone tells how the detector was made, and so does the run's config.
     checkpoint = run / "checkpoints" / "best.ckpt"
