@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from anodice.prediction.predictor import Predictor
 from anodice.prediction.tally import Tally
 from anodice.reporting.run_files import SCORES
 from anodice.thresholds.fitted import fit_thresholds
+from anodice.thresholds.rules import Oracle
 from anodice.thresholds.threshold import Threshold
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ def predict(config: DictConfig) -> bool:
     photos = [str(one) for one in config.photos] if isinstance(config.photos, ListConfig) else [str(config.photos)]
     number = sum(1 for _ in files_of(photos))  # a wrong path shows before anything is loaded or made
     use_threads(config.threads)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is told in a sentence of ours
     run = run_folder.find_run(str(config.run), Path(config.paths.log_dir))
     predictor = Predictor.from_run(run, threshold=_threshold(config, run))
     log.info("run        %s", run_folder.readable(run))
@@ -94,9 +97,14 @@ def _threshold(config: DictConfig, run: Path) -> Threshold | None:
     """The rule that was asked for, fitted to the run's validation scores; None for the run's own threshold."""
     if config.get("threshold") is None:
         return None
-    table = read_scores(run / SCORES)
+    rule, table = instantiate(config.threshold), read_scores(run / SCORES)
+    if isinstance(rule, Oracle):
+        raise AnodiceError(
+            "expected a threshold fitted on validation photos to judge new ones, got oracle, which is fitted on the "
+            "test photos; use threshold=f1_max or normals_only."
+        )
     digest = json.loads((run / run_folder.SPLIT).read_text())["digest"]
-    return fit_thresholds(instantiate(config.threshold), table.validation, table.published, split_digest=digest).chosen
+    return fit_thresholds(rule, table.validation, table.published, split_digest=digest).chosen
 
 
 def _out(config: DictConfig, run: Path) -> Path:

@@ -102,7 +102,7 @@ def test_another_threshold_of_the_run_or_a_value(moved, photo):
     assert Predictor.from_run(moved, threshold=own)(photo).threshold == own
     with pytest.raises(AnodiceError, match="there is no threshold of the run 'f1_mx'; did you mean 'f1_max'"):
         Predictor.from_run(moved, threshold="f1_mx")
-    with pytest.raises(AnodiceError, match="the run has no threshold normals_only: .*expected at least 10 normal"):
+    with pytest.raises(AnodiceError, match=r"the run has no threshold normals_only: .*expected at least 10 normal"):
         Predictor.from_run(without_normals_only(moved), threshold="normals_only")
 
 
