@@ -17,7 +17,7 @@ COMMANDS = sorted(
         line.rpartition("&& ")[2].partition("#")[0].strip()
         for block in re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)
         for line in block.splitlines()
-        if re.match(r"(pip install -e \. && )?python (train|evaluate)\.py", line)
+        if re.match(r"(pip install -e \. && )?python (train|evaluate|predict)\.py", line)
     }
 )
 GROUPS = re.findall(
@@ -57,10 +57,27 @@ def test_every_script_is_there_and_every_script_is_told_of():
     assert named == {path.name for path in (Path(__file__).parents[1] / "scripts").glob("*.py")}
 
 
+def example(word: str) -> str:
+    """The one block of Python in which a word occurs."""
+    (found,) = (block for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if word in block)
+    return found
+
+
+def test_the_example_of_new_photos_runs(finished_run, dice_root, monkeypatch, capsys):
+    photo = sorted((dice_root / "test_set" / "ano").iterdir())[0]
+    there = example("Predictor").replace('"latest"', repr(str(finished_run))).replace('"photo.png"', repr(str(photo)))
+    there = there.replace('"DIR"', repr(str(dice_root / "test_set"))).replace("found.show()", "found.figure()")
+    found = {}
+    exec(there, found)
+    assert "normals_only: " in capsys.readouterr().out
+    assert all(one.anomalous for one in found["strange"])
+
+
 def test_the_library_example_runs(dice_root, tmp_path, monkeypatch, capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    small = example.replace('"DIR"', f"{str(dice_root)!r}").replace(
-        "dice11)", "dice11, image_size=64, batch_size=8)", 1
+    small = (
+        example("pytorch_lightning")
+        .replace('"DIR"', f"{str(dice_root)!r}")
+        .replace("dice11)", "dice11, image_size=64, batch_size=8)", 1)
     )
     small = small.replace("image_size=128", "image_size=64").replace("max_epochs=12", "max_epochs=1, accelerator='cpu'")
     monkeypatch.chdir(tmp_path)

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # each test starts processes
 FILES = {
     *("config.yaml", "split.json", "threshold.json", "scores.csv", "metrics.json", "report.md", "environment.json"),
-    *("train.log", "checkpoints", "figures"),
+    *("prediction.json", "train.log", "checkpoints", "figures"),
 }
 
 
