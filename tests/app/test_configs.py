@@ -130,13 +130,15 @@ def test_first_line_of_every_file_says_what_it_is():
 
 
 def test_check_types_accepts_what_is_legal():
-    config = composed("trainer.max_epochs=3", "model.beta=1", "data.steps_per_epoch=null", "trainer.devices=auto")
+    config = composed(
+        "model=vae", "trainer.max_epochs=3", "model.beta=1", "data.steps_per_epoch=null", "trainer.devices=auto"
+    )
     check_types(config, "train", {"model": "vae", "data": "synthetic"})
 
 
 def test_check_types_refuses_a_word_for_a_number():
     with pytest.raises(AnodiceError, match=r"expected model.beta to be a number .* got 'much'"):
-        check_types(composed("model.beta=much"), "train", {"model": "vae"})
+        check_types(composed("model=vae", "model.beta=much"), "train", {"model": "vae"})
 
 
 def test_flatten_leaves_interpolations_alone():

@@ -56,9 +56,11 @@ def interrupted(folder: Path, *options: str, after: str, seconds: float) -> str:
 
 def small(root: Path, *options: str) -> list[str]:
     """Options that make a training on `root` last seconds."""
+    chosen = [] if any(option.startswith("model=") for option in options) else ["model=vae"]
     return [
         *("data=dice11", f"data.root={root}", "data.image_size=64", "data.batch_size=8", "data.steps_per_epoch=4"),
         *("split.validation_fraction=0.34", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
+        *chosen,
         *options,
     ]
 

@@ -30,7 +30,7 @@ def options(group: str) -> list[str]:
 
 VARIANTS = [
     *([f"model={name}"] for name in options("model")),
-    *([f"score={name}"] for name in options("score")),
+    *(["model=vae", f"score={name}"] for name in options("score")),
     *(["model=template", f"threshold={name}"] for name in options("threshold")),
     *(["model=conv_ae", f"augmentation={name}"] for name in options("augmentation")),
     *(["model=template", f"split={name}"] for name in options("split")),
@@ -66,7 +66,7 @@ def serving(config, root, folder, *overrides):
     except InstantiationException as refused:
         model = re.search(r"use (model=\w+)", str(refused))[1]
         (folder / "run").rmdir()
-        return configured(root, folder, model, *overrides)
+        return configured(root, folder, model, *(o for o in overrides if not o.startswith("model=")))
     return config
 
 
