@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from anodice.errors import AnodiceError, nearest
 
 CONFIG, SPLIT, ENVIRONMENT, CHECKPOINTS = "config.yaml", "split.json", "environment.json", "checkpoints"
 BEST, LAST = f"{CHECKPOINTS}/best.ckpt", f"{CHECKPOINTS}/last.ckpt"
+FIT = ".fit.json"
+"""There from the end of the training until all its figures are written."""
 
 _PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
 
@@ -94,6 +97,13 @@ def find_runs(reference: str, log_dir: Path, *, need: str = BEST) -> list[Path]:
 def read_config(run: Path) -> DictConfig:
     """The resolved config that the run was made with; one of an earlier version is put into present names."""
     return in_present_names(OmegaConf.load(run / CONFIG))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write beside the old file, then replace it: a reader never sees half of it."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    beside.replace(path)
 
 
 def readable(path: Path) -> Path:

@@ -30,7 +30,7 @@ from anodice.models.detector import Detector
 from anodice.programs.loading import about
 from anodice.reporting.data_summary import describe
 from anodice.reporting.markdown import summary
-from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_json, write_results
+from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_results
 from anodice.reporting.tensorboard import write_final
 from anodice.reporting.visualise import error_gallery, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
@@ -173,7 +173,7 @@ def _trainer(config: DictConfig, run: Path) -> pl.Trainer:
 def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device: str) -> None:
     OmegaConf.save(config, run / run_folder.CONFIG)
     write_split(run / run_folder.SPLIT, data.photos.split, data.photos.records)
-    write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
+    run_folder.write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
 
 
 def _learn(

@@ -1,0 +1,4 @@
+"""Placeholder"""
+from anodice.programs.sweeper import GridSweeper
+class OptunaSweeper(GridSweeper):
+    pass
