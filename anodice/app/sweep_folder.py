@@ -76,7 +76,7 @@ def short_key(key: str, among: Sequence[str]) -> str:
 
 
 def _word(key: str, value: str, swept: Sequence[str]) -> str:
-    clean = re.sub(r"[^A-Za-z0-9.+-]+", "-", value).strip("-.")[-_LONGEST:].strip("-.") or "none"
+    clean = re.sub(r"[^A-Za-z0-9_.+-]+", "-", value).strip("-.")[-_LONGEST:].strip("-.") or "none"
     key = key.lstrip("+~")
     if "." not in key and (CONF / key).is_dir():  # a group: its option speaks for itself
         return clean
