@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +17,9 @@ from anodice.app.configs import flatten
 from anodice.app.process import cores
 from anodice.app.sweep_folder import FAILED, FINISHED, PRUNED, held, read_job, write_job
 from anodice.errors import AnodiceError
+
+if TYPE_CHECKING:
+    from pytorch_lightning.callbacks import Callback
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +61,33 @@ def _is_done(folder: Path, config: DictConfig) -> bool:
 def _train(config: DictConfig, folder: Path) -> None:
     from anodice.programs.train import train  # torch loads now
 
-    write_job(folder, FINISHED, value=train(config))
+    write_job(folder, FINISHED, value=train(config, _pruning(folder)))
+
+
+def _pruning(folder: Path) -> list[Callback]:
+    """The callback that may end a trial of a study early, where that is wanted."""
+    monitor = HydraConfig.get().sweeper.get("prune")
+    if monitor is None:
+        return []
+    from anodice.programs.optuna_sweeper import STUDY
+    from anodice.training.pruning import Prune
+
+    storage, number = f"sqlite:///{folder.parent / STUDY}", int(folder.name.rpartition("_")[2])
+    return [Prune(storage=storage, study_name=folder.parent.name, number=number, monitor=monitor)]
 
 
 def _note_failure(folder: Path, error: Exception) -> None:
     """A mistake in its sentence, anything else with its traceback in the log of the job."""
+    if type(error).__name__ == "TrialPruned":  # Optuna's, which only some have
+        write_job(folder, PRUNED, reason=str(error))
+        return
     told = sentence(error, "train")
     if told is None:
         log.error("the job failed", exc_info=error)
         told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     else:
         log.error("error: %s", told)
-    write_job(folder, PRUNED if type(error).__name__ == "TrialPruned" else FAILED, reason=told)
+    write_job(folder, FAILED, reason=told)
 
 
 def _check_same(folder: Path, config: DictConfig) -> None:
