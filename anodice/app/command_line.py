@@ -19,6 +19,9 @@ from anodice.app.configs import CONF, check_types, defaults, flatten
 from anodice.app.process import cores, keep_freed_memory
 from anodice.errors import AnodiceError
 
+_OPEN = ("trainer.", "callbacks.", "logger.")
+"""What may be added to: any argument of Lightning's Trainer, any of its callbacks and loggers."""
+
 
 def run(program: Callable[[], None], config_name: str) -> None:
     """Call a `@hydra.main` function; mistakes of the user are printed in a sentence and end with exit status 2.
@@ -59,8 +62,10 @@ def check_no_sweep(choices: Mapping[str, str | None]) -> None:
     """
     sweep = choices.get("sweep")
     if sweep is not None:
-        told = " ".join(["python train.py -m", *sys.argv[1:]])
-        raise AnodiceError(f"sweep={sweep} is several trainings, which need -m, got none of it; call {told}")
+        raise AnodiceError(
+            f"sweep={sweep} is several trainings, which need -m, got a command without it; call python train.py -m "
+            f"sweep={sweep} and the rest of it."
+        )
 
 
 def check_values(config: DictConfig) -> None:
@@ -75,8 +80,8 @@ def check_values(config: DictConfig) -> None:
         raise AnodiceError(f"expected threads to be auto or a whole number of at least 1, got {config.threads!r}.")
     if config.threads != "auto" and config.threads > cores():
         raise AnodiceError(
-            f"expected threads of at most {cores()}, the cores that there are, got {config.threads}: more wait for each "
-            "other; threads=auto takes them all."
+            f"expected threads of at most {cores()}, the cores that there are, got {config.threads}: more wait for "
+            "each other; threads=auto takes them all."
         )
     epochs, ends = config.trainer.max_epochs, {config.trainer.get(name) for name in ("max_steps", "max_time")}
     if epochs is not None and epochs < 1 and ends <= {None, -1}:
@@ -137,7 +142,11 @@ def sentence(error: Exception, config_name: str) -> str | None:
 
 def _unknown_key(key: str, config_name: str) -> str:
     keys = [*flatten(defaults(config_name)), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
-    return f"there is no option '{key}'{_did_you_mean(key, keys)} python {Path(sys.argv[0]).name} --cfg job shows all."
+    if "." in key:
+        keys = [known for known in keys if "." in known]
+    new = f" To add it as a new one: +{key}=VALUE." if key.startswith(_OPEN) else ""
+    program = Path(sys.argv[0]).name
+    return f"there is no option '{key}'{_did_you_mean(key, keys)}{new} python {program} --cfg job shows all."
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

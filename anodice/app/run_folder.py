@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,13 @@ def claim_folder(wanted: str) -> str:
 def run_folder(wanted: str, resume: str | None, log_dir: str) -> str:
     """The folder of a training: the one to resume, or a new one."""
     return claim_folder(wanted) if resume is None else str(find_run(resume, Path(log_dir), need=LAST))
+
+
+def remove_unused(run: Path) -> None:
+    """Take away the folder of a training that never began, unless somebody else has put something into it."""
+    files = list(run.iterdir())
+    if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def class_names(layout: DictConfig, root: object) -> ListConfig:

@@ -47,8 +47,8 @@ def job_names(jobs: Sequence[Mapping[str, str]], swept: Sequence[str]) -> list[s
         jobs: key -> value of each.
         swept: the keys that are.
 
-    >>> job_names([{"model": "vae", "optimizer.lr": "0.1", "seed": s} for s in "011"], ["model", "optimizer.lr", "seed"])
-    ['vae_lr-0.1_seed-0', 'vae_lr-0.1_seed-1', 'vae_lr-0.1_seed-1_2']
+    >>> job_names([{"model": "vae", "optimizer.lr": lr} for lr in ("0.1", "1", "1")], ["model", "optimizer.lr"])
+    ['vae_lr-0.1', 'vae_lr-1', 'vae_lr-1_2']
     """
     names: list[str] = []
     taken: set[str] = set()
@@ -75,10 +75,27 @@ def short_key(key: str, among: Sequence[str]) -> str:
     return ".".join(key.split(".")[-2:])
 
 
+def is_group(key: str) -> bool:
+    """Whether a key is that of a group of configs, whose options speak for themselves.
+
+    >>> is_group("model"), is_group("model/backbone"), is_group("seed")
+    (True, True, False)
+    """
+    return "." not in key and (CONF / key).is_dir()
+
+
+def values_of(overrides: Sequence[str]) -> dict[str, str]:
+    """Key -> value of plain overrides.
+
+    >>> values_of(["+model=vae", "seed=0"])
+    {'model': 'vae', 'seed': '0'}
+    """
+    return {key.lstrip("+~"): value for key, _, value in (o.partition("=") for o in overrides)}
+
+
 def _word(key: str, value: str, swept: Sequence[str]) -> str:
     clean = re.sub(r"[^A-Za-z0-9_.+-]+", "-", value).strip("-.")[-_LONGEST:].strip("-.") or "none"
-    key = key.lstrip("+~")
-    if "." not in key and (CONF / key).is_dir():  # a group: its option speaks for itself
+    if is_group(key):
         return clean
     return f"{re.sub(r'[^A-Za-z0-9.]+', '-', short_key(key, swept))}-{clean}"
 

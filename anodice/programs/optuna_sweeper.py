@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
-
 from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF
@@ -85,7 +84,8 @@ class OptunaSweeper(GridSweeper):
     def _finish(self, study: optuna.Study, folder: Path, fixed: Sequence[str]) -> None:
         """Run the trials that have begun and not ended, and tell the study how they ended."""
         begun = [trial for trial in study.trials if not trial.state.is_finished()]
-        self.run(folder, {_name(t.number): [*fixed, *_overrides(t.params)] for t in begun})
+        first = begun[0].number if begun else 0
+        self.run(folder, {_name(t.number): [*fixed, *_overrides(t.params)] for t in begun}, first)
         for trial in begun:
             _end(study, trial.number, folder / _name(trial.number))
         self._note(folder, {_name(t.number): [*fixed, *_overrides(t.params)] for t in study.trials})

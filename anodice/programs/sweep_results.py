@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from omegaconf import OmegaConf
-
-from anodice.app.run_folder import read_config, readable
-from anodice.app.sweep_folder import FAILED, PRUNED, SWEEP, read_job
+from anodice.app.run_folder import readable
+from anodice.app.sweep_folder import FAILED, FINISHED, PRUNED, SWEEP, read_job, values_of
 from anodice.reporting.plots.sweeps import comparison
 from anodice.reporting.run_files import METRICS, save_figures
-from anodice.reporting.sweeps import Trained, best, configurations, console, failures, markdown, write_csv
+from anodice.reporting.sweeps import Trained, best, configurations, console, failures, markdown, short_name, write_csv
 
 SUMMARY = "summary"
 
@@ -33,19 +31,23 @@ class Summary(NamedTuple):
 
 def write_summary(folder: Path) -> Summary:
     """Write `summary.md`, `summary.csv` and `summary.png` into the folder of a sweep, from what its jobs left."""
-    names, optimized = _told(folder)
-    trained = {name: _trained(folder / name) for name in names if (folder / name / METRICS).is_file()}
+    told = json.loads((folder / SWEEP).read_text())
+    names, optimized = list(told["jobs"]), told["optimized_metric"]
     ended = {name: read_job(folder / name) for name in names}
     failed = {name: job["reason"] for name, job in ended.items() if job.get("state") == FAILED}
-    trained = {name: found for name, found in trained.items() if name not in failed}
     pruned = [name for name, job in ended.items() if job.get("state") == PRUNED]
-    cut = [name for name in names if name not in (*trained, *failed, *pruned)]
+    cut = [name for name, job in ended.items() if not job]
+    trained = {
+        name: Trained(values_of(told["jobs"][name]), json.loads((folder / name / METRICS).read_text()))
+        for name, job in ended.items()
+        if job.get("state") == FINISHED
+    }
     found = configurations(trained, optimized)
     (folder / f"{SUMMARY}.md").write_text(f"{markdown(found, optimized, failed)}\n")
     write_csv(folder / f"{SUMMARY}.csv", found, failed)
     if found:
         titles = {"validation": f"validation {optimized.replace('_', ' ')}", "f1": "test F1", "auroc": "test AUROC"}
-        rows = [(c.told + (" *" if c in best(found) else ""), c.figures) for c in found]
+        rows = [(short_name(c, 40) + (" *" if c in best(found) else ""), c.figures) for c in found]
         save_figures(folder, {SUMMARY: comparison(rows, titles, title=folder.name)})
     parts = [
         console(found, optimized) if found else "no job has finished",
@@ -57,17 +59,7 @@ def write_summary(folder: Path) -> Summary:
     return Summary("\n\n".join(parts), len(names), failed)
 
 
-def is_sweep(folder: Path) -> bool:
-    """Whether a folder is that of a sweep."""
-    return (folder / SWEEP).is_file()
-
-
-def _told(folder: Path) -> tuple[list[str], str]:
-    """The names of the jobs, and the validation figure by which the best is chosen."""
-    told = json.loads((folder / SWEEP).read_text())
-    return list(told["jobs"]), told["optimized_metric"]
-
-
-def _trained(run: Path) -> Trained:
-    config: Any = OmegaConf.to_container(read_config(run))
-    return Trained(config, json.loads((run / METRICS).read_text()))
+def find_sweep(reference: str, log_dir: Path) -> Path | None:
+    """The folder of a sweep that a path, or a name under the logs, means; None where it means none."""
+    folders = (Path(reference), log_dir / "multiruns" / reference)
+    return next((folder for folder in folders if (folder / SWEEP).is_file()), None)

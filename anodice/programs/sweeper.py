@@ -15,7 +15,16 @@ from omegaconf import open_dict
 
 from anodice.app.command_line import sentence
 from anodice.app.run_folder import readable, write_json
-from anodice.app.sweep_folder import FAILED, SWEEP, claimed_sweep, job_names, short_key, sweep_name, write_job
+from anodice.app.sweep_folder import (
+    FAILED,
+    SWEEP,
+    claimed_sweep,
+    job_names,
+    short_key,
+    sweep_name,
+    values_of,
+    write_job,
+)
 from anodice.errors import AnodiceError
 
 Jobs = Mapping[str, Sequence[str]]
@@ -108,12 +117,3 @@ def jobs_of(overrides: Sequence[Override]) -> dict[str, list[str]]:
     """Every combination of the swept values."""
     (batch,) = BasicSweeper.split_arguments(list(overrides), None)
     return dict(zip(job_names([values_of(job) for job in batch], swept_keys(overrides)), batch, strict=True))
-
-
-def values_of(overrides: Sequence[str]) -> dict[str, str]:
-    """Key -> value of plain overrides.
-
-    >>> values_of(["+model=vae", "seed=0"])
-    {'model': 'vae', 'seed': '0'}
-    """
-    return {key.lstrip("+~"): value for key, _, value in (o.partition("=") for o in overrides)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 import warnings
 from collections.abc import Sequence
@@ -56,12 +55,8 @@ def train(config: DictConfig, callbacks: Sequence[Callback] = ()) -> float | Non
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
     begun, run = begin_job(), Path(HydraConfig.get().runtime.output_dir)
-    try:
-        config = _config_to_run(config, run)
-        rule, detector, data, trainer = _prepare(config, run, callbacks)
-    except Exception:
-        _remove_unused(run)
-        raise
+    config = _config_to_run(config, run)
+    rule, detector, data, trainer = _prepare(config, run, callbacks)
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
     log.info("run folder %s", run_folder.readable(run))
     measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
@@ -112,13 +107,6 @@ def _prepare(
         )
     check_monitors(trainer.callbacks, detector, labelled=anomalies > 0)
     return rule, detector, data, trainer
-
-
-def _remove_unused(run: Path) -> None:
-    """Take away the folder of a training that never began, unless somebody else has put something into it."""
-    files = list(run.iterdir())
-    if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
-        shutil.rmtree(run, ignore_errors=True)
 
 
 def _config_to_run(config: DictConfig, run: Path) -> DictConfig:

@@ -33,7 +33,9 @@ def make_trainer(config: DictConfig, run: Path, further: Sequence[Callback] = ()
     if not config.trainer.get("enable_progress_bar", True):  # Lightning refuses callbacks that would show something
         callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
     loggers = [_logger(name, c, run) for name, c in (config.logger or {}).items() if c is not None]
-    return _made("trainer", None, config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run))
+    return _made(
+        "trainer", None, config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run)
+    )
 
 
 def _logger(name: str, config: DictConfig, run: Path) -> Logger:

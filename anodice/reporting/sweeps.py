@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from anodice.app.configs import flatten
-from anodice.app.sweep_folder import short_key
+from anodice.app.sweep_folder import is_group, short_key
 from anodice.metrics.repeats import Spread, spread
 from anodice.reporting.markdown import markdown_table, number
 
@@ -17,17 +16,14 @@ INTERVAL = "95 % interval of the mean by Student's t"
 _REPEATS = ("seed", "fold")
 """Last parts of the keys that tell repetitions of one configuration apart."""
 
-_NOT_TOLD = ("paths.", "resume", "threads", "callbacks.", "logger.", "trainer.precision", "trainer.devices")
-"""Keys in which configurations are not compared: they change no recipe, or only how it is watched."""
-
 _LONGEST, _MOST = 26, 20
 """Characters of a configuration, and configurations, on the console."""
 
 
 class Trained(NamedTuple):
-    """What a finished job left: its resolved config, and the content of its `metrics.json`."""
+    """A finished job: its overrides, key -> value, and the content of its `metrics.json`."""
 
-    config: Mapping[str, Any]
+    values: Mapping[str, str]
     metrics: Mapping[str, Any]
 
 
@@ -52,9 +48,8 @@ def configurations(trained: Mapping[str, Trained], optimized: str) -> list[Confi
         trained: name of the job -> what it left.
         optimized: the validation figure by which the best is chosen, `auroc` or `average_precision`.
     """
-    told = _told_apart({name: found.config for name, found in trained.items()})
     members: dict[str, list[str]] = {}
-    for name, label in told.items():
+    for name, label in _told_apart(trained).items():
         members.setdefault(label, []).append(name)
     return [
         Configuration(label, tuple(names), _spreads([trained[name].metrics for name in names], optimized))
@@ -69,6 +64,14 @@ def best(found: Sequence[Configuration]) -> list[Configuration]:
     return [c for c, mean in zip(found, means, strict=True) if mean is not None and mean == highest]
 
 
+def short_name(configuration: Configuration, most: int) -> str:
+    """What tells a configuration in so many characters: else its job, where it has one, or what fits of it."""
+    told = configuration.told
+    if len(told) > most and len(configuration.jobs) == 1:
+        told = configuration.jobs[0]
+    return told if len(told) <= most else f"{told[: most - 1]}…"
+
+
 def console(found: Sequence[Configuration], optimized: str) -> str:
     """The table for a terminal of 80 columns: the most telling figures of the best configurations."""
     chosen = best(found)
@@ -77,9 +80,10 @@ def console(found: Sequence[Configuration], optimized: str) -> str:
     for c in order:
         star = " *" if c in chosen else ""
         figures = [_short(c.figures["validation"]), _interval(c.figures["f1"]), _short(c.figures["auroc"])]
-        rows.append([_cut(c.told, _LONGEST - len(star)) + star, str(len(c.jobs)), *figures])
+        rows.append([short_name(c, _LONGEST - len(star)) + star, str(len(c.jobs)), *figures])
     more = f"\nthe first {_MOST} of {len(found)} configurations, by validation" if len(found) > _MOST else ""
-    return f"{markdown_table(rows)}{more}\n{legend(optimized)}"
+    told = "".join(f"\nbest: {c.told}" for c in chosen[:3] if len(c.told) > _LONGEST)
+    return f"{markdown_table(rows)}{more}\n{legend(optimized)}{told}"
 
 
 def legend(optimized: str) -> str:
@@ -169,32 +173,34 @@ def _spreads(metrics: Sequence[Mapping[str, Any]], optimized: str) -> dict[str, 
     }
 
 
-def _told_apart(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Name of the job -> what tells its configuration from the others: options first, then the values that differ."""
-    flat = {name: _comparable(config) for name, config in configs.items()}
-    options = {name: _options(config, configs.values()) for name, config in configs.items()}
-    told = {}
-    for name, settings in flat.items():
-        alike = [flat[other] for other in flat if options[other] == options[name]]
-        keys = [key for key in settings if any(settings[key] != other.get(key) for other in alike)]
-        words = [*options[name], *(f"{short_key(key, keys)}={settings[key]}" for key in keys)]
-        told[name] = " ".join(words) or str(configs[name].get("name", {}).get("model", "all"))
-    return told
-
-
-def _options(config: Mapping[str, Any], configs: Any) -> tuple[str, ...]:
-    """The chosen options of the groups in which the configs differ, such as `("vae", "dice11")`."""
-    names = config.get("name", {})
-    return tuple(str(names[group]) for group in names if len({str(c.get("name", {}).get(group)) for c in configs}) > 1)
-
-
-def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    flat = flatten(config)
+def _told_apart(trained: Mapping[str, Trained]) -> dict[str, str]:
+    """Name of the job -> the values that tell its configuration from the others."""
+    keys = [
+        key
+        for key in dict.fromkeys(key for found in trained.values() for key in found.values)
+        if key.rpartition(".")[2] not in _REPEATS and len({found.values.get(key) for found in trained.values()}) > 1
+    ]
     return {
-        key: str(value)
-        for key, value in flat.items()
-        if not key.startswith((*_NOT_TOLD, "name.")) and key.rpartition(".")[2] not in (*_REPEATS, "_target_")
+        name: " ".join(_word(key, found.values[key], keys) for key in keys if key in found.values)
+        or f"{found.metrics['model']} on {found.metrics['data']}"
+        for name, found in trained.items()
     }
+
+
+def _word(key: str, value: str, keys: Sequence[str]) -> str:
+    return value if is_group(key) else f"{short_key(key, keys)}={_shorter(value)}"
+
+
+def _shorter(value: str) -> str:
+    """A number in few digits, anything else as it is.
+
+    >>> _shorter("0.00044909209274763987"), _shorter("dice11")
+    ('0.000449', 'dice11')
+    """
+    try:
+        return f"{float(value):.3g}" if len(value) > 8 else value
+    except ValueError:
+        return value
 
 
 def _short(figure: Spread) -> str:
@@ -212,7 +218,3 @@ def _whole(figure: Spread, digits: int) -> str:
         return number(figure.mean, digits)
     between = ", ".join(number(end, digits) for end in (figure.low, figure.high))
     return f"{number(figure.mean, digits)} ± {number(figure.deviation, digits)} [{between}]"
-
-
-def _cut(words: str, most: int) -> str:
-    return words if len(words) <= most else f"{words[: most - 1]}…"

@@ -90,6 +90,6 @@ def check_averaging(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         if isinstance(callback, StochasticWeightAveraging | WeightAveraging):
             raise AnodiceError(
-                f"expected callbacks=ema or callbacks=swa to average weights, got Lightning's {type(callback).__name__}, "
-                "whose mean would not be in checkpoints/best.ckpt."
+                f"expected callbacks=ema or callbacks=swa to average weights, got Lightning's "
+                f"{type(callback).__name__}, whose mean would not be in checkpoints/best.ckpt."
             )
