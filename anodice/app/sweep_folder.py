@@ -19,7 +19,7 @@ except ImportError:  # no Unix: nobody is kept out
 from anodice.app.configs import CONF
 from anodice.app.run_folder import write_json
 
-SWEEP, JOB, LOCK = "sweep.json", "job.json", ".lock"
+SWEEP, JOB, STUDY, LOCK = "sweep.json", "job.json", "study.db", ".lock"
 FINISHED, FAILED, PRUNED = "finished", "failed", "pruned"
 
 _LONGEST = 24

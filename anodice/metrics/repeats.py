@@ -13,13 +13,13 @@ class Spread(NamedTuple):
     """A figure over repeated trainings.
 
     Attributes:
-        count: trainings that have the figure.
+        n: trainings that have the figure.
         mean: None where none has it.
-        deviation: of the sample, with count - 1; None for fewer than two.
+        deviation: of the sample, with n - 1; None for fewer than two.
         low, high: the 95 % interval of the mean by Student's t; None for fewer than two.
     """
 
-    count: int
+    n: int
     mean: float | None
     deviation: float | None = None
     low: float | None = None
@@ -32,8 +32,8 @@ def spread(values: Sequence[float | None], *, within: tuple[float, float] = (0.0
     Args:
         within: the range of the figure, to which its interval is cut.
 
-    >>> spread([0.9, 0.92, 0.94])
-    Spread(count=3, mean=0.92, deviation=0.02, low=0.870..., high=0.969...)
+    >>> [round(figure, 3) for figure in spread([0.9, 0.92, 0.94])]
+    [3, 0.92, 0.02, 0.87, 0.97]
     """
     known = np.array([value for value in values if value is not None], dtype=np.float64)
     if len(known) < 2:

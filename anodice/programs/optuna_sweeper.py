@@ -13,15 +13,13 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF
-from anodice.app.sweep_folder import FINISHED, PRUNED, read_job, sweep_name
+from anodice.app.sweep_folder import FINISHED, PRUNED, STUDY, read_job, sweep_name
 from anodice.errors import AnodiceError
 from anodice.programs.sweep_job import jobs_at_once
 from anodice.programs.sweeper import GridSweeper
 
 if TYPE_CHECKING:  # imported when used: it is an extra, and every program loads this module
     import optuna
-
-STUDY = "study.db"
 
 
 class OptunaSweeper(GridSweeper):
@@ -43,7 +41,7 @@ class OptunaSweeper(GridSweeper):
         """Go on with the study of this folder, or begin it."""
         optuna = _optuna()
         fixed, space = _apart(overrides)
-        distributions = {key: _distribution(optuna, key, override) for key, override in space.items()}
+        distributions = {key: distribution(optuna, key, override) for key, override in space.items()}
         if not distributions:
             raise AnodiceError(
                 f"expected something to choose from, but conf/sweep/space/ has nothing for {self._model}; name it, "
@@ -110,15 +108,18 @@ def _apart(overrides: Sequence[Override]) -> tuple[list[str], dict[str, Override
     return fixed, {key: override for key, override in last.items() if override.is_sweep_override()}
 
 
-def _distribution(optuna: Any, key: str, override: Override) -> optuna.distributions.BaseDistribution:
+def distribution(optuna: Any, key: str, override: Override) -> optuna.distributions.BaseDistribution:
+    """What a swept override may be, as Optuna tells it.
+
+    Raises:
+        AnodiceError: a sweep of another kind.
+    """
     value, log = override.value(), "log" in getattr(override.value(), "tags", set())
     if isinstance(value, IntervalSweep):
         if isinstance(value.start, int) and isinstance(value.end, int):
             return optuna.distributions.IntDistribution(value.start, value.end, log=log)
         return optuna.distributions.FloatDistribution(value.start, value.end, log=log)
-    if isinstance(value, RangeSweep):
-        return optuna.distributions.CategoricalDistribution([*override.sweep_string_iterator()])
-    if isinstance(value, ChoiceSweep):
+    if isinstance(value, RangeSweep | ChoiceSweep):
         return optuna.distributions.CategoricalDistribution([*override.sweep_string_iterator()])
     raise AnodiceError(f"expected choice(..), range(..) or interval(..) for {key}, got {override.input_line}.")
 

@@ -15,7 +15,7 @@ from anodice.app import run_folder
 from anodice.app.command_line import check_config, sentence
 from anodice.app.configs import flatten
 from anodice.app.process import cores
-from anodice.app.sweep_folder import FAILED, FINISHED, PRUNED, held, read_job, write_job
+from anodice.app.sweep_folder import FAILED, FINISHED, JOB, PRUNED, STUDY, held, read_job, write_job
 from anodice.errors import AnodiceError
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ def _pruning(folder: Path) -> list[Callback]:
     monitor = HydraConfig.get().sweeper.get("prune")
     if monitor is None:
         return []
-    from anodice.programs.optuna_sweeper import STUDY
     from anodice.training.pruning import Prune
 
     storage, number = f"sqlite:///{folder.parent / STUDY}", int(folder.name.rpartition("_")[2])
@@ -112,7 +111,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def _clear(folder: Path) -> None:
     """Take away what a cut or failed start left and the next one would not write over."""
     shutil.rmtree(folder / run_folder.CHECKPOINTS, ignore_errors=True)
-    for left in [*folder.glob("events.out.tfevents.*"), folder / "job.json", folder / run_folder.FIT]:
+    for left in [*folder.glob("events.out.tfevents.*"), folder / JOB, folder / run_folder.FIT]:
         left.unlink(missing_ok=True)
 
 

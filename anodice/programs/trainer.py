@@ -69,9 +69,10 @@ def _made(group: str, name: str | None, config: DictConfig, **rest: Any) -> Any:
                 f"expected the package that {key} needs, which is not installed ({package}: {_first(cause)}); install "
                 f"it, or choose another {group}."
             ) from error
-        raise AnodiceError(f"{key} cannot be made with these settings: {_first(cause)}") from error
+        hint = "; trainer.accelerator=auto takes the device that is there" if "accelerator" in config else ""
+        raise AnodiceError(f"{key} cannot be made with these settings: {_first(cause)}{hint}.") from error
 
 
 def _first(error: BaseException) -> str:
     """The first sentence of an error, in one line."""
-    return " ".join(str(error).split()).partition(" Full key:")[0]
+    return " ".join(str(error).split()).partition(" Full key:")[0].rstrip(".")

@@ -76,10 +76,10 @@ def console(found: Sequence[Configuration], optimized: str) -> str:
     """The table for a terminal of 80 columns: the most telling figures of the best configurations."""
     chosen = best(found)
     order = sorted(found, key=lambda c: -(c.figures["validation"].mean or 0.0))[:_MOST] if len(found) > _MOST else found
-    rows = [["configuration", "n", "validation", "test F1 [95 % t]", "test AUROC"]]
+    rows = [["configuration", "n", "validation", "test F1 [95 % t]", "AUROC"]]
     for c in order:
         star = " *" if c in chosen else ""
-        figures = [_short(c.figures["validation"]), _interval(c.figures["f1"]), _short(c.figures["auroc"])]
+        figures = [_short(c.figures["validation"]), _interval(c.figures["f1"]), number(c.figures["auroc"].mean)]
         rows.append([short_name(c, _LONGEST - len(star)) + star, str(len(c.jobs)), *figures])
     more = f"\nthe first {_MOST} of {len(found)} configurations, by validation" if len(found) > _MOST else ""
     told = "".join(f"\nbest: {c.told}" for c in chosen[:3] if len(c.told) > _LONGEST)
@@ -89,8 +89,9 @@ def console(found: Sequence[Configuration], optimized: str) -> str:
 def legend(optimized: str) -> str:
     """What the columns mean."""
     return (
-        f"* best by {optimized.replace('_', ' ')} of validation (n: seeds and folds); test figures choose nothing.\n"
-        f"Test: clean images, each run's own threshold; [..]: {INTERVAL}."
+        f"* best by {optimized.replace('_', ' ')} of validation; test figures choose nothing. n: seeds\n"
+        "and folds. Test: clean images, each run's own threshold. ±: deviation.\n"
+        f"[..]: {INTERVAL}."
     )
 
 
@@ -120,7 +121,7 @@ def failures(failed: Mapping[str, str]) -> str:
 def write_csv(path: Path, found: Sequence[Configuration], failed: Mapping[str, str]) -> None:
     """A row for each configuration and each failed job; empty cells for what cannot be had."""
     chosen = best(found)
-    parts = ("count", "mean", "deviation", "low", "high")
+    parts = ("n", "mean", "deviation", "low", "high")
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
