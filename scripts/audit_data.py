@@ -6,11 +6,13 @@ import argparse
 import json
 import logging
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from anodice.app.arguments import TOLD, as_options
 from anodice.data import layouts
 from anodice.data.cache import ImageFormat, cached_images
 from anodice.data.decode import decode
@@ -29,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description="Find copies, near duplicates, conflicting labels, sessions that tell the label and broken files.",
-        epilog="Exit status: 0; with --strict 1 where something was found; 2 after a mistake.",
+        epilog=f"{TOLD} Exit status: 0; with --strict 1 where something was found; 2 after a mistake.",
     )
     parser.add_argument("--root", type=Path, help="folder of the photos (default: DICE_ROOT in the environment)")
     parser.add_argument("--layout", choices=LAYOUTS, default="dice11", help="how it is laid out (default: %(default)s)")
@@ -43,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--most", type=int, default=200, help="pairs on the sheet, worst first (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="as paths.cache_dir (default: %(default)s)")
     parser.add_argument("--strict", action="store_true", help="exit status 1 where something was found")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(as_options(parser, sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
         found_something = report(options)
     except AnodiceError as error:
-        parser.exit(2, f"error: {str(error).replace('data.root', '--root')}\n")
+        parser.exit(2, f"error: {error}\n")
     parser.exit(1 if options.strict and found_something else 0)
 
 
@@ -77,7 +79,7 @@ def report(options: argparse.Namespace) -> bool:
 def _root(options: argparse.Namespace) -> Path:
     root = options.root or os.environ.get("DICE_ROOT")
     if not root:
-        raise AnodiceError("expected the folder of the photos, got none; name it with --root, or set DICE_ROOT.")
+        raise AnodiceError("expected the folder of the photos, got none; name it with data.root=DIR, or set DICE_ROOT.")
     return Path(root).expanduser().absolute()
 
 

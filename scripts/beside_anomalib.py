@@ -30,6 +30,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from anodice.app import run_folder
+from anodice.app.arguments import TOLD, as_options
 from anodice.app.process import use_threads
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import Photos, groups
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_intermixed_args(arguments)
+    parser = _parser()
+    options = parser.parse_intermixed_args(as_options(parser, sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_folder.register_resolvers()
     run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir, need=METRICS)
@@ -173,7 +175,9 @@ def _write(photos: Photos, indices: Sequence[int], folder: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", metavar="run=RUN", help="a run folder, its name, or latest, as for evaluate.py")
     parser.add_argument("--detector", default="Patchcore", help="(%(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="of its backbone; default: random ones")

@@ -11,17 +11,20 @@ import sys
 from pathlib import Path
 
 from anodice.app import run_folder
+from anodice.app.arguments import TOLD, as_options
 from anodice.errors import AnodiceError
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", metavar="run=RUN", help="a run folder, its name, or latest, as for evaluate.py")
     parser.add_argument("--photos", type=int, default=60, help="normal test photos to paint on (%(default)s)")
     parser.add_argument("--root", help="where the photos are now, if they have moved since the training")
     parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where the runs are (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the places and the intervals (%(default)s)")
-    options = parser.parse_args()
+    options = parser.parse_args(as_options(parser, sys.argv[1:]))
     if options.seed < 0:
         raise AnodiceError(f"expected --seed of at least 0, got {options.seed}.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -1,6 +1,6 @@
 """Train and evaluate every method of the earlier projects and write one table.
 
-    python scripts/earlier_projects.py --root DIR
+    python scripts/earlier_projects.py data.root=DIR
 
 Runs that are finished are not repeated, so the command can be interrupted and called again.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from anodice.app.arguments import TOLD, as_options
 from anodice.errors import AnodiceError, unknown
 from anodice.reporting.markdown import markdown_table, number, with_interval
 
@@ -26,9 +27,10 @@ RECIPES = {f"seeds/{name}": [f"experiment=seeds/{name}"] for name in FIGURES}
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args(as_options(parser, sys.argv[1:]))
     if arguments.root is None:
-        raise AnodiceError("expected a folder of photos, got none; give --root DIR or set DICE_ROOT.")
+        raise AnodiceError("expected a folder of photos, got none; give data.root=DIR or set DICE_ROOT.")
     chosen = RECIPES if arguments.only is None else [_known(name) for name in arguments.only.split(",")]
     log_dir = Path(arguments.log_dir)
     for name in chosen:
@@ -56,7 +58,7 @@ HEAD = """# The earlier projects, measured again
 Each method of five earlier projects on dice, as close to the original as its faults allow (`conf/experiment/seeds/`);
 our own detectors are in results.md. All rows come from one command:
 
-    python scripts/earlier_projects.py --root DIR
+    python scripts/earlier_projects.py data.root=DIR
 
 F1 is that of the anomalous class, with its 95 % interval. Thresholds were fitted on validation photos: `f1_max` on
 normal and anomalous ones, `normals_only` on normal ones alone; "its own rule" is the one that the earlier project used,
@@ -122,7 +124,9 @@ def _known(name: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
     parser.add_argument("--only", help=f"recipes, separated by commas; all: {', '.join(RECIPES)}")
     parser.add_argument("--log-dir", default="logs/earlier_projects", help="a folder for the runs (%(default)s)")

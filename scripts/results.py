@@ -1,6 +1,6 @@
 """Train and evaluate the detectors and write the tables of results.
 
-    python scripts/results.py --root DIR
+    python scripts/results.py data.root=DIR
 
 Runs that are finished are not repeated, so the command can be interrupted and called again.
 """
@@ -19,6 +19,7 @@ from typing import Any
 from earlier_projects import PROJECT, finished, train
 
 from anodice.app import run_folder
+from anodice.app.arguments import TOLD, as_options
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
 from anodice.programs.robustness import FOLDER, robustness
@@ -43,9 +44,10 @@ Found = Mapping[str, dict[str, Any]]
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args(as_options(parser, sys.argv[1:]))
     if arguments.root is None:
-        raise AnodiceError("expected a folder of photos, got none; give --root DIR or set DICE_ROOT.")
+        raise AnodiceError("expected a folder of photos, got none; give data.root=DIR or set DICE_ROOT.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_folder.register_resolvers()
     log_dir, chosen = Path(arguments.log_dir), _chosen(arguments.only)
@@ -124,7 +126,7 @@ HEAD = """# Results on photos of dice
 
 All rows come from one command, which trains what is not yet trained:
 
-    python scripts/results.py --root DIR
+    python scripts/results.py data.root=DIR
 
 F1 is that of the anomalous class, with its 95 % interval. Thresholds were fitted on validation photos: `f1_max` on
 normal and anomalous ones, `normals_only` on normal ones alone. The figures are those of the clean test ({clean}), which
@@ -200,7 +202,9 @@ def _chosen(only: str | None) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
     parser.add_argument("--only", help=f"detectors or runs, such as vae,vae/seed0; all: {', '.join(DETECTORS)}")
     parser.add_argument("--log-dir", default="logs/results", help="a folder for the runs (%(default)s)")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anodice.app import run_folder
+from anodice.app.arguments import TOLD, as_options
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
 from anodice.programs.robustness import FOLDER, robustness
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(as_options(parser, sys.argv[1:] if arguments is None else arguments))
     names, severities = _names(options.only), _severities(options.severities)
     if options.seed < 0:
         raise AnodiceError(f"expected --seed of at least 0, got {options.seed}.")
@@ -61,7 +63,9 @@ def _severities(chosen: str) -> list[int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "run", nargs="+", metavar="run=RUN", help="run folders, folders of runs, names under the logs, or latest"
     )

@@ -6,17 +6,21 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import MissingMandatoryValue
 
-from anodice.app.configs import CONF, defaults, flatten
-from anodice.app.process import keep_freed_memory
+from anodice.app.configs import CONF, check_types, defaults, flatten
+from anodice.app.process import cores, keep_freed_memory
 from anodice.errors import AnodiceError
+
+_OPEN = ("trainer.", "callbacks.", "logger.")
+"""What may be added to: any argument of Lightning's Trainer, any of its callbacks and loggers."""
 
 
 def run(program: Callable[[], None], config_name: str) -> None:
@@ -25,35 +29,84 @@ def run(program: Callable[[], None], config_name: str) -> None:
     Set HYDRA_FULL_ERROR=1 to see the traceback as well.
     """
     asked_for_traceback = os.environ.get("HYDRA_FULL_ERROR") not in (None, "0")
+    sys.argv = [sys.argv[0], *map(_quoted, sys.argv[1:])]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     keep_freed_memory()
     try:
         program()
     except Exception as error:
-        sentence = _sentence(error, config_name)
-        if asked_for_traceback or sentence is None:
+        told = sentence(error, config_name)
+        if asked_for_traceback or told is None:
             raise
-        _leave(sentence)
+        _leave(told)
+
+
+def check_config(config: DictConfig) -> None:
+    """Refuse what can be seen to be wrong with a training's config before torch loads, which takes seconds.
+
+    Raises:
+        AnodiceError: a value of another type than its default, or one that cannot be.
+    """
+    check_types(config, "train", HydraConfig.get().runtime.choices)
+    check_values(config)
+
+
+def check_no_sweep(choices: Mapping[str, str | None]) -> None:
+    """Refuse a sweep that nobody asked to go through: a single training would take its place in silence.
+
+    Args:
+        choices: the chosen option of each group.
+
+    Raises:
+        AnodiceError: it needs `-m`.
+    """
+    sweep = choices.get("sweep")
+    if sweep is not None:
+        raise AnodiceError(
+            f"sweep={sweep} is several trainings, which need -m, got a command without it; call python train.py -m "
+            f"sweep={sweep} and the rest of it."
+        )
 
 
 def check_values(config: DictConfig) -> None:
-    """Refuse what can be seen to be wrong before torch loads, which takes seconds.
+    """Refuse a seed, a number of threads or of epochs that cannot be.
 
     Raises:
-        AnodiceError: a seed or a number of threads that cannot be.
+        AnodiceError: the key, what was expected and what came.
     """
     if not isinstance(config.seed, int) or config.seed < 0:
         raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
     if config.threads != "auto" and (type(config.threads) is not int or config.threads < 1):
         raise AnodiceError(f"expected threads to be auto or a whole number of at least 1, got {config.threads!r}.")
+    if config.threads != "auto" and config.threads > cores():
+        raise AnodiceError(
+            f"expected threads of at most {cores()}, the cores that there are, got {config.threads}: more wait for "
+            "each other; threads=auto takes them all."
+        )
+    epochs, ends = config.trainer.max_epochs, {config.trainer.get(name) for name in ("max_steps", "max_time")}
+    if epochs is not None and epochs < 1 and ends <= {None, -1}:
+        raise AnodiceError(f"expected trainer.max_epochs of at least 1, got {epochs}: a training has to end.")
 
 
-def _leave(sentence: str) -> None:
+def _quoted(argument: str) -> str:
+    """`run=PATH` as Hydra reads it whatever stands in the path, where there is such a file or folder.
+
+    >>> _quoted("run=latest"), _quoted("seed=0,1"), _quoted("run=/")
+    ('run=latest', 'seed=0,1', "run='/'")
+    """
+    key, _, value = argument.partition("=")
+    if argument.startswith("-") or not value or value[0] in "'\"[{" or not Path(value).exists():
+        return argument
+    escaped = value.replace("'", "\\'")
+    return f"{key}='{escaped}'" if os.sep in value else argument
+
+
+def _leave(told: str) -> None:
     # The run's own log, where there is one, keeps the reason why the run ended.
     files = [h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]
     for handler in files:
-        handler.handle(logging.makeLogRecord({"msg": sentence, "levelname": "ERROR", "levelno": logging.ERROR}))
-    print(f"error: {sentence}", file=sys.stderr)
+        handler.handle(logging.makeLogRecord({"msg": told, "levelname": "ERROR", "levelno": logging.ERROR}))
+    print(f"error: {told}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -66,7 +119,7 @@ def _cause(error: BaseException | None) -> AnodiceError | None:
     return None
 
 
-def _sentence(error: Exception, config_name: str) -> str | None:
+def sentence(error: Exception, config_name: str) -> str | None:
     """What to tell the user of their mistake; None where the mistake is ours."""
     mistake = _cause(error)
     if mistake is not None:
@@ -89,7 +142,11 @@ def _sentence(error: Exception, config_name: str) -> str | None:
 
 def _unknown_key(key: str, config_name: str) -> str:
     keys = [*flatten(defaults(config_name)), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
-    return f"there is no option '{key}'{_did_you_mean(key, keys)} python {Path(sys.argv[0]).name} --cfg job shows all."
+    if "." in key:
+        keys = [known for known in keys if "." in known]
+    new = f" To add it as a new one: +{key}=VALUE." if key.startswith(_OPEN) else ""
+    program = Path(sys.argv[0]).name
+    return f"there is no option '{key}'{_did_you_mean(key, keys)}{new} python {program} --cfg job shows all."
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from anodice.errors import AnodiceError, nearest
 
 CONFIG, SPLIT, ENVIRONMENT, CHECKPOINTS = "config.yaml", "split.json", "environment.json", "checkpoints"
 BEST, LAST = f"{CHECKPOINTS}/best.ckpt", f"{CHECKPOINTS}/last.ckpt"
+FIT = ".fit.json"
+"""There from the end of the training until all its figures are written."""
 
 _PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy")
 
@@ -37,6 +41,13 @@ def claim_folder(wanted: str) -> str:
 def run_folder(wanted: str, resume: str | None, log_dir: str) -> str:
     """The folder of a training: the one to resume, or a new one."""
     return claim_folder(wanted) if resume is None else str(find_run(resume, Path(log_dir), need=LAST))
+
+
+def remove_unused(run: Path) -> None:
+    """Take away the folder of a training that never began, unless somebody else has put something into it."""
+    files = list(run.iterdir())
+    if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def class_names(layout: DictConfig, root: object) -> ListConfig:
@@ -101,6 +112,13 @@ def read_plain_config(run: Path) -> dict[str, Any]:
     found = OmegaConf.to_container(read_config(run), resolve=False)
     assert isinstance(found, dict)
     return found
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write beside the old file, then replace it: a reader never sees half of it."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    beside.replace(path)
 
 
 def readable(path: Path) -> Path:

@@ -6,14 +6,17 @@ torch and Lightning load only once the config is known to be right: help and mis
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from anodice.app.command_line import check_values, run
+from anodice.app.command_line import check_config, check_no_sweep, run
 from anodice.app.configs import CONF, check_types
-from anodice.app.run_folder import register_resolvers
+from anodice.app.run_folder import register_resolvers, remove_unused
+from anodice.programs.sweep_job import run_job
 
 
 def train() -> None:
@@ -36,11 +39,19 @@ def predict() -> None:
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def _train(config: DictConfig) -> float | None:
-    check_types(config, "train", HydraConfig.get().runtime.choices)
-    check_values(config)
-    from anodice.programs.train import train
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        register_resolvers()  # a job may have a process of its own
+        run_job(config)
+        return None
+    try:
+        check_no_sweep(HydraConfig.get().runtime.choices)
+        check_config(config)
+        from anodice.programs.train import train
 
-    return train(config)
+        return train(config)
+    except Exception:
+        remove_unused(Path(HydraConfig.get().runtime.output_dir))
+        raise
 
 
 @hydra.main(config_path=str(CONF), config_name="evaluate", version_base="1.3")

@@ -13,27 +13,38 @@ from omegaconf import DictConfig, ListConfig
 
 from anodice.app import run_folder
 from anodice.app.process import use_threads
+from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
+from anodice.programs.sweep_results import find_sweep, write_summary
 from anodice.reporting.comparisons import Evaluated, compared
 from anodice.reporting.markdown import runs_table, summary
-from anodice.reporting.run_files import FIGURES, METRICS, SCORES, save_figures, write_json, write_results
+from anodice.reporting.run_files import FIGURES, METRICS, SCORES, read_thresholds, save_figures, write_results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import Oracle
 
 log = logging.getLogger(__name__)
 
+_COMPARED = 4
+"""The most runs that are compared pair by pair."""
+
 
 def evaluate_runs(config: DictConfig) -> None:
-    """Evaluate one run, or several in one table and pair by pair.
+    """Evaluate one run, or several in one table and, where they are few, pair by pair.
 
-    Without `threshold` the images are scored anew with the run's best checkpoint and the results replace those in the
-    run folder, which they equal. With it, the rule is fitted on the saved scores, and what comes out is written to
-    `evaluations/<rule and its settings>/` in the run folder.
+    With `threshold` the rule is fitted on the saved scores, and what comes out is written to `evaluations/<rule and its
+    settings>/` in the run folder. Without it, the images of one run are scored anew with its best checkpoint and the
+    results replace those in the run folder, which they equal; several runs are told by the figures that they have.
+    `rescore` decides otherwise. The folder of a sweep is told by its configurations.
     """
     references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
     rule = None if config.get("threshold") is None else instantiate(config.threshold)
+    again = _scores_again(config.get("rescore", "auto"), config.data.root)
+    sweep = find_sweep(str(references[0]), Path(config.paths.log_dir)) if len(references) == 1 else None
+    if sweep is not None and rule is None and again is not True:
+        log.info("\n%s", write_summary(sweep).text)
+        return
     if isinstance(rule, Oracle):
         rule.check(0, 0)
     need = run_folder.BEST if rule is None else METRICS
@@ -42,7 +53,12 @@ def evaluate_runs(config: DictConfig) -> None:
     evaluated = {}
     names_differ = len({run.name for run in found}) == len(found)
     for run in found:
-        done = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)
+        if rule is not None:
+            done = _threshold_again(run, rule)
+        elif again is True or (again is None and len(found) == 1) or not (run / METRICS).is_file():
+            done = _score_again(run, config.data.root)
+        else:
+            done = _as_it_is(run)
         evaluated[run.name if names_differ else str(run_folder.readable(run))] = done
         if len(found) == 1:
             log.info("\n%s", summary(done.metrics, done.fitted))
@@ -51,7 +67,26 @@ def evaluate_runs(config: DictConfig) -> None:
             "\n%s\n\nclean test images, each at its run's own threshold",
             runs_table({name: done.metrics for name, done in evaluated.items()}),
         )
-        log.info("\n%s", compared(evaluated))
+        if len(found) <= _COMPARED:
+            log.info("\n%s", compared(evaluated))
+        else:
+            log.info("\nat most %d runs are compared pair by pair; name those of interest: run=[A,B]", _COMPARED)
+
+
+def _scores_again(rescore: bool | str, root: str | None) -> bool | None:
+    """Whether the photos are scored again; None where the number of runs decides.
+
+    Raises:
+        AnodiceError: another word than auto, true or false.
+    """
+    if rescore not in ("auto", True, False):
+        raise AnodiceError(f"expected rescore to be auto, true or false, got {rescore!r}.")
+    return (True if root is not None else None) if rescore == "auto" else bool(rescore)
+
+
+def _as_it_is(run: Path) -> Evaluated:
+    metrics = json.loads((run / METRICS).read_text())
+    return Evaluated(metrics, read_thresholds(run), read_scores(run / SCORES))
 
 
 def _score_again(run: Path, root: str | None) -> Evaluated:
@@ -72,7 +107,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(scored, photos))
-    write_json(run / PREDICTION, prediction_facts(scored, photos))
+    run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
     save_figures(run / FIGURES, error_gallery(detector, data, scored, table, done.fitted.chosen))
     return done
 

@@ -11,7 +11,7 @@ from anodice.evaluation.robustness import measure_robustness
 from anodice.programs.loading import load_run
 from anodice.reporting.plots.severity import curves
 from anodice.reporting.robustness import tables
-from anodice.reporting.run_files import read_thresholds, save_figures, write_json
+from anodice.reporting.run_files import read_thresholds, save_figures
 from anodice.thresholds.threshold import Threshold
 
 FOLDER = "robustness"
@@ -38,7 +38,7 @@ def robustness(
     title = f"{config.name.model} on {config.name.data}, seed {config.seed}"
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
-    write_json(folder / f"{FOLDER}.json", measured)
+    run_folder.write_json(folder / f"{FOLDER}.json", measured)
     (folder / f"{FOLDER}.md").write_text(f"# {title}\n\n{tables(measured)}\n")
     save_figures(folder, {FOLDER: curves(measured, title=title)})
     return measured

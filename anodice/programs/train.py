@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import shutil
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.callbacks import Callback
 
 from anodice.app import run_folder
 from anodice.app.configs import hyper_parameters
@@ -27,11 +29,13 @@ from anodice.evaluation.pixel_metrics import pixel_figures
 from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
+from anodice.models.loading import load_weights
 from anodice.prediction.facts import PREDICTION, prediction_facts
 from anodice.programs.loading import about
+from anodice.programs.trainer import make_trainer
 from anodice.reporting.data_summary import describe
 from anodice.reporting.markdown import summary
-from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_json, write_results
+from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_results
 from anodice.reporting.tensorboard import write_final
 from anodice.reporting.visualise import error_gallery, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
@@ -42,19 +46,18 @@ from anodice.training.throughput import Throughput
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig) -> float | None:
+def train(config: DictConfig, callbacks: Sequence[Callback] = ()) -> float | None:
     """Train a detector, fit its threshold on validation, test it, and write the run folder.
+
+    Args:
+        callbacks: further ones than those of the config.
 
     Returns:
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
     begun, run = begin_job(), Path(HydraConfig.get().runtime.output_dir)
-    try:
-        config = _config_to_run(config, run)
-        rule, detector, data, trainer = _prepare(config, run)
-    except Exception:
-        _remove_unused(run)
-        raise
+    config = _config_to_run(config, run)
+    rule, detector, data, trainer = _prepare(config, run, callbacks)
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
     log.info("run folder %s", run_folder.readable(run))
     measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
@@ -67,7 +70,7 @@ def train(config: DictConfig) -> float | None:
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
-    write_json(run / PREDICTION, prediction_facts(scored, photos))
+    run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
     figures = {
         **sample_panels(detector, data, of_each=4, scored=scored),
         **error_gallery(detector, data, scored, table, fitted.chosen),
@@ -78,24 +81,27 @@ def train(config: DictConfig) -> float | None:
     write_final(trainer, told, metrics, figures)
     for logger in trainer.loggers:
         logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
+    (run / run_folder.FIT).unlink(missing_ok=True)
     log.info("\n%s", summary(metrics, fitted))
     where = run_folder.readable(run)
     log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", where, config.paths.log_dir)
     return metrics["validation"][config.optimized_metric]
 
 
-def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
+def _prepare(
+    config: DictConfig, run: Path, callbacks: Sequence[Callback]
+) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
     """Make everything and check it: whatever is wrong shows before the first batch."""
     _quieten()
     use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
+    trainer = make_trainer(config, run, callbacks)
     data: DiceDataModule = instantiate(config.data)
     log.info(describe(data.photos))
     normals, anomalies = _counts(data)
     rule.check(normals, anomalies)
     log.info(detector.describe())
-    trainer = _trainer(config, run)
     if trainer.world_size > 1:
         raise AnodiceError(
             f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
@@ -103,13 +109,6 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
         )
     check_monitors(trainer.callbacks, detector, labelled=anomalies > 0)
     return rule, detector, data, trainer
-
-
-def _remove_unused(run: Path) -> None:
-    """Take away the folder of a training that never began, unless somebody else has put something into it."""
-    files = list(run.iterdir())
-    if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
-        shutil.rmtree(run, ignore_errors=True)
 
 
 def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
@@ -127,7 +126,7 @@ def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
 
 def _resumed_config(run: Path) -> DictConfig:
     config = run_folder.read_config(run)
-    overrides = [o for o in HydraConfig.get().overrides.task if not o.startswith("resume=")]
+    overrides = _overrides_beside_resume()
     for override in overrides:
         if not override.startswith(("trainer.", "callbacks.", "paths.", "threads=")):
             raise AnodiceError(
@@ -138,6 +137,12 @@ def _resumed_config(run: Path) -> DictConfig:
     config.resume = str(run)
     log.info("resuming %s from %s", run, run_folder.LAST)
     return config
+
+
+def _overrides_beside_resume() -> list[str]:
+    """Of the command line; none of a job of a sweep, whose settings are those that it was begun with."""
+    hydra = HydraConfig.get()
+    return [] if hydra.mode == RunMode.MULTIRUN else [o for o in hydra.overrides.task if not o.startswith("resume=")]
 
 
 def fastest_precision(accelerator: str) -> str:
@@ -164,24 +169,20 @@ def _counts(data: DiceDataModule) -> tuple[int, int]:
     return len(data.photos.split.validation) - anomalies, anomalies
 
 
-def _trainer(config: DictConfig, run: Path) -> pl.Trainer:
-    callbacks = [instantiate(c) for c in config.callbacks.values() if c is not None]
-    if not config.trainer.get("enable_progress_bar", True):  # Lightning refuses callbacks that would show something
-        callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
-    loggers = [instantiate(c, save_dir=str(run)) for c in (config.logger or {}).values() if c is not None]
-    return instantiate(config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run))
-
-
 def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device: str) -> None:
     OmegaConf.save(config, run / run_folder.CONFIG)
     write_split(run / run_folder.SPLIT, data.photos.split, data.photos.records)
-    write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
+    run_folder.write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
 
 
 def _learn(
     run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool, begun: float
 ) -> dict[str, float | None]:
     """Train the detector, which has its best epoch's weights then; all of `MEASURED` but the last."""
+    if resume and (run / run_folder.FIT).is_file() and not _overrides_beside_resume():  # cut while it was scored
+        load_weights(detector, run / run_folder.BEST)
+        detector.to(trainer.strategy.root_device).eval()
+        return json.loads((run / run_folder.FIT).read_text())
     throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     throughput.begun = begun
     trainer.fit(detector, datamodule=data, ckpt_path=run / run_folder.LAST if resume else None, weights_only=True)
@@ -189,4 +190,6 @@ def _learn(
     figures = throughput.figures(trainer.strategy.root_device)
     if not detector.automatic_optimization and figures["fit_seconds"]:  # one pass over the photos in place of steps
         figures["fit_images_per_second"] = len(data.photos.split.fit) / figures["fit_seconds"]
+    if not any(getattr(callback, "interrupted", False) for callback in trainer.callbacks):
+        run_folder.write_json(run / run_folder.FIT, figures)
     return figures

@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from anodice.app.run_folder import write_json
 from anodice.errors import AnodiceError
 from anodice.evaluation.score_table import ScoreTable, write_scores
 from anodice.reporting.markdown import details, summary
@@ -24,13 +25,6 @@ def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitt
     write_scores(folder / SCORES, table, fitted.chosen)
     write_json(folder / METRICS, metrics)
     (folder / REPORT).write_text(f"{summary(metrics, fitted)}\n\n{details(metrics)}\n")
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write beside the old file, then replace it: a reader never sees half of it."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    beside.replace(path)
 
 
 def read_thresholds(run: Path) -> FittedThresholds:

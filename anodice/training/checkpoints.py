@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 from anodice.models.detector import Detector
 from anodice.models.loading import load_weights
@@ -18,16 +18,24 @@ log = logging.getLogger(__name__)
 class EpochCheckpoint(ModelCheckpoint):
     """Lightning's ModelCheckpoint at the ends of epochs only: not after an interrupted one, which nothing could resume.
 
-    Its `save_on_train_epoch_end` must be false.
+    By default its files lie in `checkpoints/` of the trainer's folder, whatever loggers there are. Its
+    `save_on_train_epoch_end` must be false.
     """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if self.dirpath is None:  # Lightning would ask the first logger
+            self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+        super().setup(trainer, pl_module, stage)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_last_batch:
             super().on_validation_end(trainer, pl_module)
 
 
-class BestWeights(Callback):
+class BestWeights(Checkpoint):
     """Puts the weights of the trainer's first ModelCheckpoint into the detector when the training ends.
+
+    As a Checkpoint it comes after all other callbacks: none of them changes the weights any more.
 
     What the detector then fits to its photos goes into that checkpoint as well. Where a training ended before there was
     one, the weights as they are become the best.
@@ -37,9 +45,10 @@ class BestWeights(Callback):
         self._was_fitted = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
-        if trainer.checkpoint_callback is None:
+        checkpoint = _first(trainer)
+        if checkpoint is None:
             return
-        best = Path(trainer.checkpoint_callback.best_model_path)
+        best = Path(checkpoint.best_model_path)
         if best.is_file():
             load_weights(pl_module, best)
         else:
@@ -47,7 +56,7 @@ class BestWeights(Callback):
         self._was_fitted = pl_module.is_fitted and best.is_file()
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Detector) -> None:
-        checkpoint = trainer.checkpoint_callback
+        checkpoint = _first(trainer)
         if checkpoint is None:
             return
         if Path(checkpoint.best_model_path).is_file():
@@ -56,6 +65,10 @@ class BestWeights(Callback):
             return
         checkpoint.best_model_path = str(Path(checkpoint.dirpath) / f"{checkpoint.filename}{checkpoint.FILE_EXTENSION}")
         trainer.save_checkpoint(checkpoint.best_model_path)
+
+
+def _first(trainer: pl.Trainer) -> ModelCheckpoint | None:
+    return next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
 
 
 class FittedCheckpoint(Callback):

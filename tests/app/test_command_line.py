@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from anodice.app.configs import defaults, flatten
 from anodice.programs import commands
 
 PROJECT = Path(__file__).parents[2]
@@ -34,6 +36,21 @@ MISTAKES = [
     ("train.py seed=null", "expected seed to be a whole number of at least 0, got None"),
     ("train.py threads=0", "expected threads to be auto or a whole number of at least 1, got 0"),
     ("train.py threads=all", "expected threads to be auto or a whole number of at least 1, got 'all'"),
+    ("train.py threads=10000", "the cores that there are, got 10000"),
+    ("train.py trainer.max_epochs=-1", "expected trainer.max_epochs of at least 1, got -1"),
+    ("train.py trainer.max_epochs=0", "expected trainer.max_epochs of at least 1, got 0"),
+    (
+        "train.py trainer.precison=16",
+        "did you mean 'trainer.precision'? To add it as a new one: +trainer.precison=VALUE.",
+    ),
+    ("train.py callbacks.rate.every=3", "To add it as a new one: +callbacks.rate.every=VALUE."),
+    ("train.py +trainer.foo=1", "got an unexpected keyword argument 'foo'"),
+    ("train.py trainer.accelerator=tpuu", "You selected an invalid accelerator name"),
+    ("train.py sweep=seeds", "sweep=seeds is several trainings, which need -m"),
+    ("train.py logger=mlflow", "expected the package that logger.mlflow needs, which is not installed"),
+    ("train.py +logger.x=3", "expected logger.x to name a class as _target_, got 3"),
+    ("train.py callbacks=ema callbacks.averaging.decay=2", "expected decay in (0, 1) or null"),
+    ("train.py optimizer.schedule=cosin", "did you mean 'cosine'?"),
     ("train.py threshold=manual", "expected a value for threshold.value, got none"),
     ("train.py data.image_size=100", "set data.image_size=96 or 112"),
     ("train.py data=dice11 data.in_channels=2", "expected data.in_channels 1 (grey) or 3 (RGB), got 2"),
@@ -41,6 +58,7 @@ MISTAKES = [
     ("train.py data=dice11 data.root=nowhere", "the folder does not exist"),
     ("train.py resume=latest", "expected a run with checkpoints/last.ckpt"),
     ("evaluate.py run=nowhere", "expected a run folder, got 'nowhere', which does not exist"),
+    ("evaluate.py rescore=maybe", "expected rescore to be auto, true or false, got 'maybe'"),
     ("evaluate.py rum=latest", "did you mean 'run'?"),
     ("evaluate.py threshold=f1max", "did you mean 'f1_max'?"),
 ]
@@ -92,9 +110,37 @@ def test_help_shows_how_to_call_it(program):
     )
 
 
+def test_help_of_evaluate_lists_every_key():
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "evaluate.py"), "--help"], capture_output=True, text=True, timeout=60
+    )
+    keys = {key for key in flatten(defaults("evaluate")) if key != "paths.cache_dir"}
+    assert {key for key in keys if f"\n  {key}=" in done.stdout} == keys
+
+
+def test_a_mistake_leaves_no_run_folder(mistaken, tmp_path):
+    for line in ("train.py seed=-1", "train.py sweep=seeds", "train.py score.pooling.fraction=2.0"):
+        mistaken(line)
+    assert not list((tmp_path / "logs" / "runs").iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_told_before_a_photo_is_read(mistaken):
+    status, said = mistaken("train.py data=dice11 data.root=nowhere trainer.accelerator=gpu")
+    assert status == 2
+    assert "trainer cannot be made with these settings: No supported gpu backend found!" in said
+    assert "trainer.accelerator=auto" in said
+
+
 INSTANT = [
     *("train.py --help", "train.py --cfg job", "train.py model=vea", "train.py foo=1", "train.py trainer.max_epochz=3"),
-    *("train.py trainer.max_epochs=ten", "train.py seed=-1", "train.py threads=0", "train.py resume=latest"),
+    *(
+        "train.py trainer.max_epochs=ten",
+        "train.py seed=-1",
+        "train.py threads=0",
+        "train.py threads=10000",
+        "train.py resume=latest",
+    ),
     *("evaluate.py --help", "evaluate.py rum=latest", "evaluate.py run=nowhere"),
 ]
 

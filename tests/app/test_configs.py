@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import optuna
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF, check_types, flatten, hyper_parameters
 from anodice.app.run_folder import register_resolvers
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
 from anodice.models.detector import Detector
+from anodice.programs.optuna_sweeper import distribution
+from anodice.programs.sweeper import jobs_of
+from anodice.programs.trainer import make_trainer
 
 register_resolvers()
 
@@ -26,6 +32,10 @@ def options(group: str) -> list[str]:
 def composed(*overrides: str, name: str = "train"):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(name, overrides=list(overrides), return_hydra_config=name == "train")
+
+
+def compose_multirun(*overrides: str):
+    return composed(*overrides, "hydra.mode=MULTIRUN")
 
 
 EVERY = [
@@ -86,6 +96,49 @@ def test_every_optimizer_steps(optimizer):
     detector = instantiate(composed(f"optimizer={optimizer}", "model=conv_ae").model)
     made, _ = detector.optimizer(detector.parameters(), 10)
     assert made.param_groups[0]["lr"] > 0
+
+
+@pytest.mark.parametrize("space", options("sweep/space"))
+def test_every_search_space_is_one_of_its_model(space):
+    overrides = OverridesParser.create().parse_overrides(
+        [f"{key}={value}" for key, value in OmegaConf.load(CONF / "sweep" / "space" / f"{space}.yaml").items()]
+    )
+    study = optuna.create_study()
+    params = study.ask({o.get_key_element(): distribution(optuna, o.get_key_element(), o) for o in overrides}).params
+    small = ["data.image_size=64"] + (["model.painter.stamps=36"] if space == "defect_unet" else [])
+    config = composed(f"model={space}", *small, *(f"{key}={value}" for key, value in params.items()))
+    assert isinstance(instantiate(config.model), Detector)
+    assert {"data.root", "seed"} & params.keys() == set()
+
+
+@pytest.mark.parametrize("sweep", [s for s in options("sweep") if s != "optuna"])
+def test_every_sweep_goes_through_several_trainings(sweep):
+    config = compose_multirun(f"sweep={sweep}")
+    overrides = OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in config.hydra.sweeper.params.items()])
+    jobs = jobs_of(overrides)
+    assert len(jobs) == {"grid": 12, "seeds": 3, "folds": 5, "families": 18}[sweep]
+    for job in list(jobs.values())[:: max(1, len(jobs) // 3)]:
+        composed(f"sweep={sweep}", *job)
+
+
+def test_the_study_maximises_by_its_own_sweeper():
+    assert compose_multirun("sweep=optuna").hydra.sweeper._target_ == "hydra_plugins.anodice_sweepers.Optuna"
+    assert composed().hydra.sweeper._target_ == "hydra_plugins.anodice_sweepers.Grid"
+
+
+@pytest.mark.parametrize("logger", ["csv", "tensorboard", "tensorboard_csv", "none"])
+def test_every_logger_writes_into_the_run_folder(logger, tmp_path):
+    config = composed(f"logger={logger}", "trainer.precision=32-true")
+    trainer = make_trainer(OmegaConf.create(OmegaConf.to_container(config, resolve=False)), tmp_path)
+    assert len(trainer.loggers) == {"none": 0, "tensorboard_csv": 2}.get(logger, 1)
+    assert all(Path(found.save_dir) == tmp_path for found in trainer.loggers)
+
+
+@pytest.mark.parametrize("callbacks", options("callbacks"))
+def test_callbacks_are_made(callbacks, tmp_path):
+    config = composed(f"callbacks={callbacks}", "logger=none", "trainer.precision=32-true")
+    made = {type(callback).__name__ for callback in make_trainer(config, tmp_path).callbacks}
+    assert ("AveragedWeights" in made) == (callbacks in ("ema", "swa"))
 
 
 def test_data_root_comes_from_the_environment(monkeypatch):

@@ -27,7 +27,7 @@ def run(script, tmp_path, capsys):
 
     def call(root, *arguments):
         with pytest.raises(SystemExit) as left:
-            script.main(["--root", str(root), "--cache", str(tmp_path / "cache"), *map(str, arguments)])
+            script.main([f"data.root={root}", f"paths.cache_dir={tmp_path / 'cache'}", *map(str, arguments)])
         printed = capsys.readouterr()
         return left.value.code, printed.out + printed.err
 
@@ -79,7 +79,7 @@ def test_mistakes_are_sentences(run, dice_root, tmp_path):
     status, printed = run(tmp_path / "nowhere")
     assert status == 2
     assert printed.startswith("error: expected train_set/ and test_set/")
-    assert "--root" in printed
+    assert "data.root=DIR" in printed
     assert "FILE.html or FILE.png, got x.pdf" in run(dice_root, "--sheet", "x.pdf")[1]
     assert "lies in it; name a file outside" in run(dice_root, "--sheet", SCRIPT.parent / "x.png")[1]
     assert "--normal with --layout folder only" in run(dice_root, "--normal", "a")[1]

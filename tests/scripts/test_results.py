@@ -45,7 +45,7 @@ def test_every_recipe_is_three_seeds_and_the_harder_tasks(script):
 def test_runs_become_tables_and_are_not_repeated(dice_root, tmp_path):
     small = ["data.image_size=64", "split.validation_fraction=0.34", "trainer.accelerator=cpu", "debug=fast"]
     only = "conv_ae/seed0,conv_ae/seed1,conv_ae/ten"
-    options = ["--root", str(dice_root), "--log-dir", str(tmp_path / "runs"), "--only", only]
+    options = [f"data.root={dice_root}", "--log-dir", str(tmp_path / "runs"), "--only", only]
     output = call(*options, "--", *small, f"paths.cache_dir={tmp_path / 'cache'}")
     text = (tmp_path / "runs" / "results.md").read_text()
     assert text in output

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.loggers import CSVLogger
 
 from anodice.baselines.template import Template
 from anodice.errors import AnodiceError
 from anodice.models.conv_ae import ConvAENetwork
-from anodice.models.optimizers import adam
+from anodice.models.optimizers import adam, adamw, sgd
 from anodice.models.reconstruction import ReconstructionDetector
 from anodice.scoring.pooling import TopMean
 from anodice.scoring.residual_score import ResidualScore
 from anodice.scoring.residuals import L1
-from anodice.training.callbacks import SeedEachEpoch
+from anodice.training.callbacks import FiniteLoss, SeedEachEpoch
 from anodice.training.checkpoints import BestWeights, EpochCheckpoint
 from anodice.training.monitors import check_monitors
 
@@ -35,18 +37,19 @@ def detector(*, normalise=False):
     return ReconstructionDetector(network, score=score, optimizer=partial(adam, lr=1e-3))
 
 
-def trained(module, data, folder, *callbacks, epochs=3):
+def trained(module, data, folder, *callbacks, epochs=3, resume=None, **options):
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
         default_root_dir=folder,
-        logger=False,
+        logger=options.pop("logger", False),
         callbacks=list(callbacks),
         enable_checkpointing=any(isinstance(c, EpochCheckpoint) for c in callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
+        **options,
     )
-    trainer.fit(module, datamodule=data)
+    trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
     return trainer
 
 
@@ -133,3 +136,46 @@ def test_a_detector_without_gradients_has_no_loss_to_monitor():
     with pytest.raises(AnodiceError, match="Template learns without gradients and has none; use callbacks=one_pass"):
         check_monitors([EarlyStopping(monitor="val/loss")], template, labelled=True)
     check_monitors([EarlyStopping(monitor="val/auroc", mode="max")], template, labelled=True)
+
+
+class Explode(Callback):
+    """Spoils a weight before a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.step - 1:
+            with torch.no_grad():
+                next(pl_module.parameters()).fill_(float("nan"))
+
+
+@pytest.mark.parametrize(("step", "epoch"), [(1, 1), (4, 2), (6, 2)])
+def test_a_diverged_training_ends_with_the_step_that_shows_it(step, epoch, data_module, dice_root, tmp_path):
+    data = data_module(dice_root, steps_per_epoch=3)
+    with pytest.raises(AnodiceError, match=rf"got nan at step {step} \(epoch {epoch}\) .* lower optimizer\.lr"):
+        trained(detector(), data, tmp_path, FiniteLoss(every_n_steps=2), Explode(step))
+
+
+def test_checkpoints_lie_in_the_run_folder_whatever_the_logger(data_module, dice_root, tmp_path):
+    best, weights = checkpoints()
+    logger = CSVLogger(tmp_path / "elsewhere")
+    trained(detector(), data_module(dice_root, steps_per_epoch=1), tmp_path, best, weights, epochs=1, logger=logger)
+    assert Path(best.best_model_path) == tmp_path / "checkpoints" / "best.ckpt"
+
+
+@pytest.mark.parametrize("optimizer", [adam, adamw, sgd])
+def test_gradients_are_clipped_under_mixed_precision(optimizer, data_module, dice_root, tmp_path):
+    norms = []
+
+    class Norms(Callback):
+        def on_before_zero_grad(self, trainer, pl_module, optimizer):
+            gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+            norms.extend([torch.cat([g.flatten() for g in gradients]).norm()] if gradients else [])
+
+    module = detector()
+    module.optimizer = partial(optimizer, lr=1e-3)
+    options = {"precision": "bf16-mixed", "gradient_clip_val": 1e-3}
+    trained(module, data_module(dice_root, steps_per_epoch=3), tmp_path, Norms(), epochs=1, **options)
+    assert norms
+    assert max(norms) == pytest.approx(1e-3, rel=0.01)
