@@ -57,13 +57,13 @@ def test_nothing_is_shared_out_without_need(gpus, jobs, accelerator, launcher, m
 
 
 def test_a_job_of_other_settings_is_not_taken_for_done(tmp_path):
-    (tmp_path / "config.yaml").write_text(
-        "model: {_target_: x, code: 64}\ncallbacks: {}\nthreads: 1\ntrainer: {precision: bf16-mixed}\n"
-    )
-    same = {"model": {"_target_": "x", "code": 64}, "callbacks": {}, "threads": 2, "trainer": {"precision": "auto"}}
+    model = {"_target_": "a.Model", "code": 64}
+    begun = {"model": model, "callbacks": {}, "threads": 1, "trainer": {"precision": "bf16-mixed"}}
+    OmegaConf.save(begun, tmp_path / "config.yaml")
+    same = begun | {"threads": 2, "trainer": {"precision": "auto"}}
     sweep_job._check_same(tmp_path, OmegaConf.create(same))
     with pytest.raises(AnodiceError, match=r"where model\.code was 64, got 32; delete that folder"):
-        sweep_job._check_same(tmp_path, OmegaConf.create(same | {"model": {"_target_": "x", "code": 32}}))
+        sweep_job._check_same(tmp_path, OmegaConf.create(same | {"model": model | {"code": 32}}))
 
 
 def test_a_lock_is_not_shared(tmp_path):
