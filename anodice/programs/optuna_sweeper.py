@@ -70,11 +70,11 @@ class OptunaSweeper(GridSweeper):
     def _model(self) -> str:
         return str(self.config.hydra.runtime.choices.model)
 
-    def _parse_config(self) -> list[str]:
+    def presets(self) -> list[str]:
         """The search space of the model, and `params`, which comes later and so goes first."""
         space = CONF / "sweep" / "space" / f"{self._model}.yaml"
         known = OmegaConf.load(space) if space.is_file() else {}
-        return [*(f"{key}={value}" for key, value in known.items()), *super()._parse_config()]
+        return [*(f"{key}={value}" for key, value in known.items()), *super().presets()]
 
     def _name(self, overrides: Sequence[Override], told: Sequence[str]) -> str:
         return sweep_name(f"optuna_{self._model}", told)
