@@ -126,6 +126,8 @@ def sentence(error: Exception, config_name: str) -> str | None:
         return str(mistake)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if (group, option) == ("hydra/launcher", "joblib"):
+            return 'expected hydra-joblib-launcher, which is not installed; pip install "anodice[sweeps]".'
         return f"there is no {group}={option}{_did_you_mean(option, error.options)} Known: {', '.join(error.options)}."
     wrong = re.search(r"Could not override '([^']+)'", str(error))
     if isinstance(error, ConfigCompositionException) and wrong is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,11 +18,14 @@ from anodice.app.command_line import check_config, check_no_sweep, run
 from anodice.app.configs import CONF, check_types
 from anodice.app.run_folder import register_resolvers, remove_unused
 from anodice.programs.sweep_job import run_job
+from hydra_plugins.anodice_sweepers import Grid, Optuna
 
 
 def train() -> None:
     """Train a detector: `python train.py model=vae`, `python train.py --help`."""
     register_resolvers()
+    for sweeper in (Grid, Optuna):  # Hydra finds those of an editable installation no other way
+        Plugins.instance().register(sweeper)
     run(_train, "train")
 
 

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF
-from anodice.app.sweep_folder import FINISHED, PRUNED, STUDY, read_job, sweep_name
+from anodice.app.sweep_folder import FAILED, FINISHED, PRUNED, STUDY, read_job, sweep_name, write_job
 from anodice.errors import AnodiceError
 from anodice.programs.sweep_job import jobs_at_once
 from anodice.programs.sweeper import GridSweeper
@@ -70,11 +70,11 @@ class OptunaSweeper(GridSweeper):
     def _model(self) -> str:
         return str(self.config.hydra.runtime.choices.model)
 
-    def _parse_config(self) -> list[str]:
-        """The search space of the model, and `params`, which comes later and so goes first."""
+    def presets(self) -> list[str]:
+        """The search space of the model, and `params`, which take the place of what it has for the same keys."""
         space = CONF / "sweep" / "space" / f"{self._model}.yaml"
         known = OmegaConf.load(space) if space.is_file() else {}
-        return [*(f"{key}={value}" for key, value in known.items()), *super()._parse_config()]
+        return [*(f"{key}={value}" for key, value in known.items()), *super().presets()]
 
     def _name(self, overrides: Sequence[Override], told: Sequence[str]) -> str:
         return sweep_name(f"optuna_{self._model}", told)
@@ -95,7 +95,11 @@ def _end(study: optuna.Study, number: int, folder: Path) -> None:
     ended = read_job(folder)
     if not ended:
         raise AnodiceError(f"expected {folder} to end, but its process died; the same command goes on with it.")
-    if ended["state"] == FINISHED and ended["value"] is not None:
+    if ended["state"] == FINISHED and ended["value"] is None:
+        why = "expected normal and anomalous validation photos for optimized_metric, got those of one kind alone."
+        write_job(folder, FAILED, reason=why)
+        study.tell(number, state=TrialState.FAIL)
+    elif ended["state"] == FINISHED:
         study.tell(number, ended["value"])
     else:
         study.tell(number, state=TrialState.PRUNED if ended["state"] == PRUNED else TrialState.FAIL)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,25 @@ def _is_done(folder: Path, config: DictConfig) -> bool:
 def _train(config: DictConfig, folder: Path) -> None:
     from anodice.programs.train import train  # torch loads now
 
-    write_job(folder, FINISHED, value=train(config, _pruning(folder)))
+    with _own_gpu(config, folder.parent):
+        write_job(folder, FINISHED, value=train(config, _pruning(folder)))
+
+
+@contextmanager
+def _own_gpu(config: DictConfig, sweep: Path) -> Iterator[None]:
+    """Where jobs run side by side and there are several GPUs: one that no other job of the sweep is on."""
+    import torch
+
+    several = torch.cuda.device_count() if config.trainer.accelerator in ("auto", "gpu", "cuda") else 0
+    if several < 2 or jobs_at_once(HydraConfig.get().launcher) < 2 or config.trainer.devices != 1:
+        yield
+        return
+    for k in range(several):
+        with held(sweep / f".gpu_{k}", wait=k == several - 1) as mine:  # more jobs than GPUs: wait for the last one
+            if mine:
+                config.trainer.devices = [k]
+                yield
+                return
 
 
 def _pruning(folder: Path) -> list[Callback]:

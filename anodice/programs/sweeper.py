@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import open_dict
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
 
 from anodice.app.command_line import sentence
 from anodice.app.run_folder import readable, write_json
@@ -31,14 +33,20 @@ Jobs = Mapping[str, Sequence[str]]
 """Name of a job -> its overrides."""
 
 
-class GridSweeper(BasicSweeper):
+class GridSweeper(Sweeper):
     """Every combination of what is swept, as Hydra's own; a job that cannot run does not keep the others from it.
 
     The folder has a name that the same command finds again: jobs that have ended are skipped, a cut one is resumed.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
-        super().__init__(max_batch_size=None, params=params)
+        self.params = params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs, and tell what came of them.
@@ -46,7 +54,7 @@ class GridSweeper(BasicSweeper):
         Raises:
             AnodiceError: some of them failed.
         """
-        told = [*self._parse_config(), *arguments]
+        told = [*self.presets(), *arguments]
         overrides = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(told)
         with claimed_sweep(Path(self.config.paths.log_dir) / "multiruns" / self._name(overrides, told)) as folder:
             print(f"sweep folder {readable(folder.absolute())}", flush=True)
@@ -56,6 +64,10 @@ class GridSweeper(BasicSweeper):
                 print("\nstopped: the same command goes on where it stopped", flush=True)
                 raise
             self._tell(folder)
+
+    def presets(self) -> list[str]:
+        """The overrides that come before those of the command line."""
+        return [f"{key}={value}" for key, value in self.params.items()]
 
     def work(self, folder: Path, overrides: Sequence[Override]) -> None:
         """Run all jobs of the sweep in its folder."""
@@ -115,5 +127,8 @@ def swept_keys(overrides: Sequence[Override]) -> list[str]:
 
 def jobs_of(overrides: Sequence[Override]) -> dict[str, list[str]]:
     """Every combination of the swept values."""
+    # Hydra loads its plugins anew when it looks for them: a class that was imported before would be another one.
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
     (batch,) = BasicSweeper.split_arguments(list(overrides), None)
     return dict(zip(job_names([values_of(job) for job in batch], swept_keys(overrides)), batch, strict=True))

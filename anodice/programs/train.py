@@ -114,7 +114,7 @@ def _prepare(
 def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
     """The config as it will really run: of the resumed run, or the one given with its automatic values filled in."""
     if config.resume is not None:
-        return _resumed_config(run)
+        return _resumed_config(run, config)
     config = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     if config.trainer.precision == "auto":
         config.trainer.precision = fastest_precision(config.trainer.accelerator)
@@ -124,8 +124,10 @@ def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
     return config
 
 
-def _resumed_config(run: Path) -> DictConfig:
+def _resumed_config(run: Path, given: DictConfig) -> DictConfig:
     config = run_folder.read_config(run)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:  # the rest is as it was
+        config.threads, config.trainer.devices, config.paths = given.threads, given.trainer.devices, given.paths
     overrides = _overrides_beside_resume()
     for override in overrides:
         if not override.startswith(("trainer.", "callbacks.", "paths.", "threads=")):

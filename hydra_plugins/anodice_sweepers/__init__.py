@@ -1,4 +1,4 @@
-"""The sweepers of `train.py -m`, by the names under which Hydra takes them: it looks for plugins nowhere else."""
+"""The sweepers of `train.py -m`, by the names under which Hydra takes them: it takes them from nowhere else."""
 
 from __future__ import annotations
 

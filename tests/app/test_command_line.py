@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.errors import MissingConfigException
 
+from anodice.app.command_line import sentence
 from anodice.app.configs import defaults, flatten
 from anodice.programs import commands
 
@@ -108,6 +110,11 @@ def test_help_shows_how_to_call_it(program):
         "threshold: f1_max, f_beta, manual, normal_quantile, normals_only, oracle, per_class, precision_at, recall_at"
         in done.stdout
     )
+
+
+def test_a_launcher_that_is_not_installed_is_named_with_its_extra():
+    missing = MissingConfigException("", missing_cfg_file="hydra/launcher/joblib", options=["basic"])
+    assert 'pip install "anodice[sweeps]"' in sentence(missing, "train")
 
 
 def test_help_of_evaluate_lists_every_key():

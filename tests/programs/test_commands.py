@@ -244,8 +244,7 @@ def test_multirun_and_one_table_of_several_runs(dice_root, tmp_path):
         ("vae", 0),
         ("vae", 1),
     ]
-    # Commas and equals signs in the folder names need Hydra's quotes.
-    two = call("evaluate", tmp_path, f"run=['{runs[0]}','{runs[3]}']", "threshold=normals_only")
+    two = call("evaluate", tmp_path, f"run=[{runs[0]},{runs[3]}]", "threshold=normals_only")
     assert [r.name in two for r in runs] == [True, False, False, True]
     every = call("evaluate", tmp_path, f"run={runs[0].parent}", "threshold=normals_only")
     assert all(r.name in every for r in runs)
@@ -315,8 +314,8 @@ import anodice.programs.train as training
 
 learn = training.train
 
-def watched(config):
-    figure = learn(config)
+def watched(*arguments):
+    figure = learn(*arguments)
     gc.collect()  # a trainer and its detector know each other: what stays after this is left for good
     files = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
     seen = [threading.active_count(), len(logging.getLogger().handlers), len(plt.get_fignums()), len(files)]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError
 
+from anodice.app.run_folder import write_json
+from anodice.app.sweep_folder import FAILED, FINISHED, write_job
 from anodice.errors import AnodiceError
 from anodice.evaluation.score_table import ScoreTable, write_scores
 from anodice.programs.evaluate import evaluate_runs
@@ -114,3 +118,36 @@ def test_runs_on_other_images_are_not_compared(make_run, evaluated):
     said = evaluated(make_run("first", made_up()), make_run("second", other))
     assert "first and second were tested on different images, so they are not compared" in said
     assert "Pairs of runs" not in said
+
+
+def test_several_runs_are_told_by_the_figures_that_they_have(make_run, tmp_path, caplog):
+    runs = [make_run(name, made_up()) for name in "abcde"]
+    for run in runs:
+        write_json(Path(run) / "threshold.json", fitted_to(made_up()).as_dict())
+        (Path(run) / "checkpoints").mkdir()
+        (Path(run) / "checkpoints" / "best.ckpt").touch()
+    config = {"threshold": None, "paths": {"log_dir": str(tmp_path)}, "data": {"root": None}}
+    with caplog.at_level(logging.INFO):
+        evaluate_runs(OmegaConf.create(config | {"run": runs[:4]}))
+        assert "a and b give the same verdict" not in caplog.text  # of six pairs
+        assert "| a     | b      |" in caplog.text
+        evaluate_runs(OmegaConf.create(config | {"run": runs}))
+    assert "at most 4 runs are compared pair by pair" in caplog.text
+    with pytest.raises(ConfigAttributeError, match="Missing key data"):  # the config of a run that is scored
+        evaluate_runs(OmegaConf.create(config | {"run": runs, "rescore": True}))
+
+
+def test_the_folder_of_a_sweep_is_told_by_its_configurations(make_run, tmp_path, caplog):
+    for seed in "01":
+        make_run(f"seed-{seed}", made_up())
+        write_job(tmp_path / f"seed-{seed}", FINISHED, value=0.5)
+    write_job(tmp_path / "seed-2", FAILED, reason="expected a finite loss, got nan.")
+    jobs = {f"seed-{seed}": [f"seed={seed}"] for seed in "0123"}
+    write_json(tmp_path / "sweep.json", {"jobs": jobs, "optimized_metric": "auroc"})
+    config = {"run": str(tmp_path), "threshold": None, "paths": {"log_dir": "logs"}, "data": {"root": None}}
+    with caplog.at_level(logging.INFO):
+        evaluate_runs(OmegaConf.create(config))
+    assert "| vae on dice11 * | 2 |" in caplog.text
+    assert "- seed-2: expected a finite loss, got nan." in caplog.text
+    assert "not finished: seed-3" in caplog.text
+    assert {"summary.md", "summary.csv", "summary.png"} <= {path.name for path in tmp_path.iterdir()}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from anodice.evaluation.run_metrics import MEASURED
 from tests.programs.test_commands import call, command, small
 
 pytestmark = pytest.mark.slow  # each test starts processes
@@ -63,6 +64,26 @@ def test_a_killed_sweep_goes_on_to_the_table_of_an_undisturbed_one(dice_root, tm
     assert "| conv_ae" in third_time
     assert f"delete logs/multiruns/{sweep.name}" in third_time
     assert "| conv_ae" in call("evaluate", disturbed, f"run={sweep}")
+
+
+def test_a_job_that_was_cut_while_it_was_scored_is_not_trained_again(dice_root, tmp_path):
+    options = ["-m", *small(dice_root, "trainer.max_epochs=2"), "model=conv_ae", "seed=0,1"]
+    call("train", tmp_path, *options)
+    first = sweep_of(tmp_path) / "seed-0"
+    whole = {name: (first / name).read_bytes() for name in ("scores.csv", "threshold.json")}
+    metrics = json.loads((first / "metrics.json").read_text())
+    kept = {name: metrics[name] for name in MEASURED if name != "score_milliseconds"}
+    (first / ".fit.json").write_text(json.dumps(kept))
+    for name in (*whole, "metrics.json", "job.json"):
+        (first / name).unlink()
+    output = call("train", tmp_path, *options)
+    assert "resuming" in output
+    assert "epoch 1 of" not in output
+    assert "epoch 2 of" not in output
+    assert {name: (first / name).read_bytes() for name in whole} == whole
+    again = json.loads((first / "metrics.json").read_text())
+    assert again | {"score_milliseconds": None} == metrics | {"score_milliseconds": None}
+    assert not (first / ".fit.json").exists()
 
 
 def test_jobs_that_fail_are_named_and_the_others_go_on(dice_root, tmp_path):
