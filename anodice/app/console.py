@@ -1,0 +1,83 @@
+"""What a person sees while something takes long: a bar in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 2.0
+"""Seconds without a word: what takes less needs no bar, and lines do not come closer together."""
+
+T = TypeVar("T")
+
+
+class ConsoleHandler(logging.StreamHandler):
+    """Writes to what `sys.stdout` is at the moment, so that a line comes to stand above a bar and not inside it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> object:
+        return sys.stdout
+
+
+def at_terminal() -> bool:
+    """Whether a bar may be drawn: a person looks on, and no other process of the same command draws one, too."""
+    return sys.stdout.isatty() and multiprocessing.current_process().name == "MainProcess"
+
+
+def width() -> int:
+    """The columns that tables may fill: those of the terminal, at least 80; 80 where there is none."""
+    return max(80, shutil.get_terminal_size().columns) if at_terminal() else 80
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[Callable[[float], None]]:
+    """Tell how far a long step is, once it has taken a while; gives a function to call with the share that is done.
+
+    Args:
+        what: is being done, such as `scoring 405 photos`.
+    """
+    last, bar = time.monotonic(), None
+
+    def tell(done: float) -> None:
+        nonlocal last, bar
+        if bar is not None:
+            bar.update(bar.task_ids[0], completed=done)
+        elif time.monotonic() - last >= _PATIENCE:
+            last = time.monotonic()
+            bar = _bar(what, done) if at_terminal() else log.info("%s: %.0f %%", what, 100 * done)
+
+    try:
+        yield tell
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def counted(pieces: Iterable[T], count: int, what: str) -> Iterator[T]:
+    """The pieces, one by one, with `waiting` over so many of them."""
+    with waiting(what) as tell:
+        for done, piece in enumerate(pieces, start=1):
+            yield piece
+            tell(done / count)
+
+
+def _bar(what: str, done: float) -> Progress:
+    """A bar that has begun, and that goes away when it is stopped."""
+    columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, transient=True)
+    bar.add_task(what, total=1, completed=done)
+    bar.start()
+    return bar
