@@ -22,9 +22,14 @@ T = TypeVar("T")
 
 
 class ConsoleHandler(logging.StreamHandler):
-    """Writes to what `sys.stdout` is at the moment, so that a line comes to stand above a bar and not inside it."""
+    """Writes to what `sys.stdout` is at the moment, so that a line comes to stand above a bar and not inside it.
 
-    def __init__(self) -> None:
+    Args:
+        stream: what Hydra's own configs name; nothing is written to it.
+    """
+
+    def __init__(self, stream: object = None) -> None:
+        del stream
         logging.Handler.__init__(self)
 
     @property
@@ -42,6 +47,19 @@ def width() -> int:
     return max(80, shutil.get_terminal_size().columns) if at_terminal() else 80
 
 
+class Told:
+    """When something was told last: `is_due` says whether to tell again, and takes it that this is done."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        if time.monotonic() - self._last < _PATIENCE:
+            return False
+        self._last = time.monotonic()
+        return True
+
+
 @contextmanager
 def waiting(what: str) -> Iterator[Callable[[float], None]]:
     """Tell how far a long step is, once it has taken a while; gives a function to call with the share that is done.
@@ -49,14 +67,13 @@ def waiting(what: str) -> Iterator[Callable[[float], None]]:
     Args:
         what: is being done, such as `scoring 405 photos`.
     """
-    last, bar = time.monotonic(), None
+    told, bar = Told(), None
 
     def tell(done: float) -> None:
-        nonlocal last, bar
+        nonlocal bar
         if bar is not None:
             bar.update(bar.task_ids[0], completed=done)
-        elif time.monotonic() - last >= _PATIENCE:
-            last = time.monotonic()
+        elif told.is_due():
             bar = _bar(what, done) if at_terminal() else log.info("%s: %.0f %%", what, 100 * done)
 
     try:
