@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,11 @@ class ConsoleHandler(logging.StreamHandler):
     @property
     def stream(self) -> object:
         return sys.stdout
+
+    def format(self, record: logging.LogRecord) -> str:
+        """In a terminal, prose is broken between words; tables stay as they are."""
+        text = super().format(record)
+        return "\n".join(map(_broken, text.splitlines())) if at_terminal() else text
 
 
 def at_terminal() -> bool:
@@ -89,6 +95,13 @@ def counted(pieces: Iterable[T], count: int, what: str) -> Iterator[T]:
         for done, piece in enumerate(pieces, start=1):
             yield piece
             tell(done / count)
+
+
+def _broken(line: str) -> str:
+    if len(line) <= width() or line.startswith(("|", "  ")):
+        return line
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _bar(what: str, done: float) -> Progress:

@@ -5,6 +5,8 @@ torch and Lightning load only once the config is known to be right: help and mis
 
 from __future__ import annotations
 
+import logging
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -12,6 +14,8 @@ from omegaconf import DictConfig
 from anodice.app.command_line import check_values, run
 from anodice.app.configs import CONF, check_types
 from anodice.app.run_folder import register_resolvers
+
+log = logging.getLogger(__name__)
 
 
 def train() -> None:
@@ -30,6 +34,7 @@ def evaluate() -> None:
 def _train(config: DictConfig) -> float | None:
     check_types(config, "train", HydraConfig.get().runtime.choices)
     check_values(config)
+    log.info("loading PyTorch and Lightning ...")
     from anodice.programs.train import train
 
     return train(config)

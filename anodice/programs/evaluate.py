@@ -12,12 +12,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from anodice.app import run_folder
+from anodice.app.console import width
 from anodice.app.process import use_threads
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
 from anodice.reporting.comparisons import Evaluated, compared
-from anodice.reporting.markdown import runs_table, summary
-from anodice.reporting.run_files import FIGURES, METRICS, SCORES, save_figures, write_results
+from anodice.reporting.markdown import runs_table
+from anodice.reporting.run_files import FIGURES, METRICS, REPORT, SCORES, save_figures, write_results
+from anodice.reporting.terminal import results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import Oracle
@@ -45,11 +47,12 @@ def evaluate_runs(config: DictConfig) -> None:
         done = _score_again(run, config.data.root) if rule is None else _threshold_again(run, rule)
         evaluated[run.name if names_differ else str(run_folder.readable(run))] = done
         if len(found) == 1:
-            log.info("\n%s", summary(done.metrics, done.fitted))
+            log.info("\n%s", results(done.metrics, done.fitted, width=width()))
+            log.info("\nhow to read it: %s", run_folder.readable(_folder(run, rule) / REPORT))
     if len(found) > 1:
         log.info(
             "\n%s\n\nclean test images, each at its run's own threshold",
-            runs_table({name: done.metrics for name, done in evaluated.items()}),
+            runs_table({name: done.metrics for name, done in evaluated.items()}, width=width()),
         )
         log.info("\n%s", compared(evaluated))
 
@@ -75,8 +78,13 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     return done
 
 
+def _folder(run: Path, rule: Rule | None) -> Path:
+    """Where the results lie: in the run folder, or in one of their own for another rule."""
+    return run if rule is None else run / "evaluations" / rule.label
+
+
 def _threshold_again(run: Path, rule: Rule) -> Evaluated:
-    folder = run / "evaluations" / rule.label
+    folder = _folder(run, rule)
     folder.mkdir(parents=True, exist_ok=True)
     head = json.loads((run / METRICS).read_text())
     pixels = {name: part["pixels"] for name, part in head["test"].items() if "pixels" in part}

@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import ProgressBar
 
 from anodice.app import run_folder
 from anodice.app.configs import hyper_parameters
+from anodice.app.console import width
 from anodice.app.process import begin_job, use_threads
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import groups
@@ -29,9 +30,10 @@ from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
 from anodice.programs.loading import about
 from anodice.reporting.data_summary import describe
-from anodice.reporting.markdown import summary
 from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_json, write_results
+from anodice.reporting.start_page import start_page
 from anodice.reporting.tensorboard import write_final
+from anodice.reporting.terminal import results, where_to_look
 from anodice.reporting.visualise import error_gallery, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
@@ -55,7 +57,7 @@ def train(config: DictConfig) -> float | None:
         _remove_unused(run)
         raise
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
-    log.info("run folder %s", run_folder.readable(run))
+    log.info(start_page(detector, trainer, folder=run_folder.readable(run)))
     measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
 
     photos, together, start = data.photos, groups(data.photos), time.perf_counter()
@@ -76,9 +78,8 @@ def train(config: DictConfig) -> float | None:
     write_final(trainer, told, metrics, figures)
     for logger in trainer.loggers:
         logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
-    log.info("\n%s", summary(metrics, fitted))
     where = run_folder.readable(run)
-    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", where, config.paths.log_dir)
+    log.info("\n%s\n\n%s", results(metrics, fitted, width=width()), where_to_look(where, config.paths.log_dir))
     return metrics["validation"][config.optimized_metric]
 
 
@@ -89,10 +90,9 @@ def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataMod
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
     data: DiceDataModule = instantiate(config.data)
-    log.info(describe(data.photos))
+    log.info(describe(data.photos, width=width()))
     normals, anomalies = _counts(data)
     rule.check(normals, anomalies)
-    log.info(detector.describe())
     trainer = _trainer(config, run)
     if trainer.world_size > 1:
         raise AnodiceError(
