@@ -99,6 +99,11 @@ class Detector(pl.LightningModule):
     def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         """What `fit` does; by default nothing."""
 
+    def codes(self, images: Tensor) -> Tensor | None:
+        """The codes (N, D) that images (N, C, H, W) are squeezed through; None from a detector that has none."""
+        del images
+        return None
+
     def describe(self) -> str:
         """One line for the start of a training."""
         return f"{type(self).__name__}: {sum(p.numel() for p in self.parameters()):,} parameters"
@@ -142,6 +147,11 @@ class Detector(pl.LightningModule):
     def on_train_end(self) -> None:
         if self._fit_is_due or not self.is_fitted:
             self._fit_to_photos()
+
+    @property
+    def validation_scores(self) -> tuple[Tensor, Tensor]:
+        """The scores (N,) and the labels (N,) of the validation that is going on, so far; of this process alone."""
+        return self._validation.gathered()
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/auroc`, `val/average_precision` and `val/f1_max`, where there are anomalies and normals."""

@@ -18,7 +18,7 @@ from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
 from anodice.reporting.comparisons import Evaluated, compared
 from anodice.reporting.markdown import runs_table
-from anodice.reporting.run_files import FIGURES, METRICS, REPORT, SCORES, save_figures, write_results
+from anodice.reporting.run_files import FIGURES, METRICS, REPORT, SCORES, save_figures, score_figures, write_results
 from anodice.reporting.terminal import results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
@@ -63,7 +63,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     from anodice.evaluation.inference import score_photos
     from anodice.evaluation.pixel_metrics import pixel_figures
     from anodice.programs.loading import about, load_run
-    from anodice.reporting.visualise import error_gallery
+    from anodice.reporting.visualise import errors
 
     config = run_folder.read_config(run)
     use_threads(config.get("threads", "auto"))  # another number may change the last digit
@@ -74,7 +74,11 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(scored, photos))
-    save_figures(run / FIGURES, error_gallery(detector, data, scored, table, done.fitted.chosen))
+    title = f"{head['model']} on {head['data']}, seed {head['seed']}: {run.name}"
+    galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title)
+    figures = score_figures(table, done.fitted, title=title)
+    figures |= {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
+    save_figures(run / FIGURES, figures, formats=config.get("figure_formats", ["png"]))
     return done
 
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ProgressBar
 
 from anodice.app import run_folder
-from anodice.app.configs import hyper_parameters
+from anodice.app.configs import shared_parameters
 from anodice.app.console import width
 from anodice.app.process import begin_job, use_threads
 from anodice.data.datamodule import DiceDataModule
@@ -30,11 +30,20 @@ from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
 from anodice.programs.loading import about
 from anodice.reporting.data_summary import describe
-from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_json, write_results
+from anodice.reporting.run_files import (
+    FIGURES,
+    REPORT,
+    check_formats,
+    save_figures,
+    score_figures,
+    write_json,
+    write_results,
+)
 from anodice.reporting.start_page import start_page
-from anodice.reporting.tensorboard import write_final
+from anodice.reporting.tensorboard import write_start, writer_of
+from anodice.reporting.tensorboard_end import write_codes, write_final
 from anodice.reporting.terminal import results, where_to_look
-from anodice.reporting.visualise import error_gallery, sample_panels
+from anodice.reporting.visualise import codes_of, detector_figures, errors, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
 from anodice.training.monitors import check_monitors
@@ -57,6 +66,8 @@ def train(config: DictConfig) -> float | None:
         _remove_unused(run)
         raise
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
+    if config.resume is None:
+        write_start(trainer, detector, {"config": OmegaConf.to_yaml(config), "data": describe(data.photos, width=200)})
     log.info(start_page(detector, trainer, folder=run_folder.readable(run)))
     measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
 
@@ -68,14 +79,18 @@ def train(config: DictConfig) -> float | None:
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
-    figures = {
-        **sample_panels(detector, data, of_each=4, scored=scored),
-        **error_gallery(detector, data, scored, table, fitted.chosen),
-        **score_figures(table, fitted),
-    }
-    save_figures(run / FIGURES, figures)
-    told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
-    write_final(trainer, told, metrics, figures)
+    title = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}: {run.name}"
+    galleries = errors(detector, data, scored, table, fitted.chosen, title=title)
+    codes = codes_of(detector, data, table)
+    plots = {**score_figures(table, fitted, title=title), **detector_figures(detector, codes, title=title)}
+    panels = sample_panels(detector, data, of_each=4, title=title, scored=scored)
+    pages = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
+    save_figures(run / FIGURES, {**plots, **panels, **pages}, formats=config.get("figure_formats", ["png"]))
+    told = shared_parameters(config)
+    report = (run / REPORT).read_text()
+    write_final(trainer, told, metrics, report=report, table=table, figures=plots, errors=galleries)
+    if codes is not None and writer_of(trainer) is not None:
+        write_codes(run, codes, fitted.chosen)
     for logger in trainer.loggers:
         logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
     where = run_folder.readable(run)
@@ -86,6 +101,7 @@ def train(config: DictConfig) -> float | None:
 def _prepare(config: DictConfig, run: Path) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
     """Make everything and check it: whatever is wrong shows before the first batch."""
     _quieten()
+    check_formats(config.get("figure_formats", ["png"]))
     use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read

@@ -8,6 +8,7 @@ from anodice.data.layouts import in_order
 from anodice.data.photos import Photos
 from anodice.data.records import Folder
 
+
 def describe(photos: Photos, *, width: int = 80) -> str:
     """What was found, for the start of a run: a table split x class x count, the skipped files, the audit.
 

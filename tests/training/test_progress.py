@@ -45,9 +45,7 @@ def test_a_line_per_epoch_counts_from_one_and_fits_a_narrow_terminal(trainer, ca
     with caplog.at_level(logging.INFO):
         EpochLines().on_validation_end(trainer, STEPPING)
     memory = peak_memory(CPU)["peak_memory_megabytes"] / 1000
-    assert lines(caplog) == [
-        f"epoch 12 of 12: val loss -20110, AUROC 0.9877, F1 0.75, 412 images/s, {memory:.1f} GB"
-    ]
+    assert lines(caplog) == [f"epoch 12 of 12: val loss -20110, AUROC 0.9877, F1 0.75, 412 images/s, {memory:.1f} GB"]
     assert len(lines(caplog)[0]) <= 80
 
 

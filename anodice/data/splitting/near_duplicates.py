@@ -62,7 +62,7 @@ class Pair:
 def near_duplicate_pairs(
     records: Sequence[Record], pictures: Callable[[], NDArray[np.uint8]], *, cache_dir: Path
 ) -> tuple[Pair, ...]:
-    """The pairs among decoded records; computed once for these files (some 15 s for 6,500 photos on two cores), then read.
+    """The pairs among decoded records; computed once for these files (15 s for 6,500 photos on two cores), then read.
 
     Args:
         pictures: gives the photos of the records, (N, 128, 128) grey, where they are needed.
