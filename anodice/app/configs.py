@@ -72,12 +72,19 @@ def shared_parameters(config: DictConfig) -> dict[str, Any]:
     Args:
         config: resolved.
     """
-    numbers = {name: OmegaConf.select(config, key) for name, key in _NUMBERS.items()}
-    return {**dict(config.name), **{name: value for name, value in numbers.items() if value is not None}}
+    values = {name: OmegaConf.select(config, key) for name, key in _SHARED.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-_NUMBERS = {
-    "seed": "seed",
+_SHARED = {
+    # TensorBoard sorts by name and shows the first five without a click, capitals first.
+    "Model": "name.model",
+    "Data": "name.data",
+    "Seed": "seed",
+    "split": "name.split",
+    "augmentation": "name.augmentation",
+    "score": "name.score",
+    "threshold": "name.threshold",
     "epochs": "trainer.max_epochs",
     "batch_size": "data.batch_size",
     "learning_rate": "optimizer.lr",

@@ -79,6 +79,7 @@ def train(config: DictConfig) -> float | None:
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
+    log.info("drawing the figures ...")
     title = f"{metrics['model']} on {metrics['data']}, seed {metrics['seed']}: {run.name}"
     galleries = errors(detector, data, scored, table, fitted.chosen, title=title)
     codes = codes_of(detector, data, table)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anodice.app.console import counted
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import Photos
 from anodice.evaluation.inference import ScoredPhotos, score_records
@@ -136,13 +137,10 @@ def errors(
     chosen = {
         "false_alarms": (
             false_alarms,
-            f"{len(false_alarms)} of {normals} normal images of the {table.clean_words} falsely flagged",
+            f"{len(false_alarms)} of {normals} normal images of the {which} falsely flagged",
         ),
-        "misses": (misses, f"{len(misses)} of {anomalies} anomalous images of the {table.clean_words} missed"),
-        "nearest": (
-            nearest,
-            f"the images of the {table.clean_words} just above the threshold, falling, then those just below it",
-        ),
+        "misses": (misses, f"{len(misses)} of {anomalies} anomalous images of the {which} missed"),
+        "nearest": (nearest, f"images of the {which} just above the threshold, falling, then those just below it"),
     }
     index_of = {data.photos.records[i].path: i for i in data.photos.split.test}
     found = {}
@@ -205,7 +203,8 @@ def codes_of(detector: Detector, data: DiceDataModule, table: ScoreTable, *, mos
     indices = (*data.photos.split.validation, *data.photos.split.test)
     chosen = np.linspace(0, len(indices) - 1, min(most, len(indices))).round().astype(int)
     codes, images = [], []
-    for batch in data.evaluation_batches([indices[k] for k in chosen], detector.device):
+    batches = data.evaluation_batches([indices[k] for k in chosen], detector.device)
+    for batch in counted(batches, -(-len(chosen) // data.batch_size), f"looking at the codes of {len(chosen)} photos"):
         found = detector.codes(batch["image"])
         if found is None:
             return None
@@ -242,7 +241,7 @@ def _cuts(threshold: Threshold, predicted: NDArray[np.str_]) -> NDArray[np.float
 
 def _caption(test: ScoreTable, k: int, cut: float, *, flagged: bool) -> str:
     verdicts = {(True, True): "found", (True, False): "false alarm", (False, True): "missed", (False, False): "passed"}
-    words = f"score {test.score[k]:.4g} {'>=' if flagged else '<'} threshold {cut:.4g}"
+    words = f"score {test.score[k]:.4g} {'>=' if flagged else '<'} {cut:.4g}"
     truth = "anomalous" if test.label[k] else "normal"
     taken = "" if test.predicted[k] == "" else f"  (taken for {test.predicted[k]})"
     return f"{test.path[k]}{taken}\n{words}, {truth}: {verdicts[flagged, bool(test.label[k])]}"

@@ -112,7 +112,7 @@ def over_threshold(
     figure, axis = _figure(title)
     low, high = float(scores.min()), float(scores.max())
     for name, values, colour in (
-        ("F1", swept.f1, "black"),
+        ("F1", swept.f1, "#2f7d4f"),
         ("precision", swept.precision, NORMAL),
         ("recall", swept.recall, ANOMALOUS),
     ):

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from anodice.reporting.plots.panels import OUTLINE, column_names, show
 
 _CELL, _GAP, _MARGIN, _WORDS, _HEAD, _FOOT = 1.5, 0.5, 0.15, 0.5, 1.15, 0.55
 """Inches: a picture's side, the gap between the two halves, around all, for words, above the rows, below them."""
 
-_CARD_LINE = 70
+_CARD_LINE = 52
 """Characters in a line of a card; longer paths lose their start."""
 
 
@@ -62,7 +63,7 @@ def gallery(
                 middle = box[0] + box[2] / 2
                 figure.text(middle, 1 - _HEAD / height, name, fontsize=8, color="grey", ha="center", va="bottom")
     bar = figure.add_axes(place(_MARGIN, height - 0.42, 2 * _CELL, 0.1))
-    figure.colorbar(shown, cax=bar, orientation="horizontal").ax.tick_params(labelsize=7)
+    figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=MaxNLocator(4)).ax.tick_params(labelsize=7)
     words = "anomaly map: 1 is as strange as normal photos get"
     if any(mask is not None and mask.any() for mask in masks):
         figure.text(
@@ -92,13 +93,13 @@ def card(
         scale: the map values shown as the lowest and the highest colour.
     """
     names = column_names(None if reconstruction is None else image)
-    figure = Figure(figsize=(4.3, 2.05), dpi=100)
-    axes = [figure.add_axes((0.01 + 0.33 * k, 0.0, 0.32, 0.7)) for k in range(len(names))]
+    figure = Figure(figsize=(3.4, 1.66), dpi=100)  # 340 pixels: larger pictures are shrunk
+    axes = [figure.add_axes((0.005 + 0.333 * k, 0.0, 0.325, 0.66)) for k in range(len(names))]
     show(axes, image, reconstruction, anomaly_map, mask, scale=scale)
     lines = [line if len(line) <= _CARD_LINE else f"…{line[-_CARD_LINE:]}" for line in caption.splitlines()]
-    figure.text(0.01, 0.99, "\n".join(lines), fontsize=7.5, va="top", linespacing=1.25)
+    figure.text(0.005, 0.99, "\n".join(lines), fontsize=7.5, va="top", linespacing=1.3)
     for k, name in enumerate(names):
-        figure.text(0.17 + 0.33 * k, 0.715, name, fontsize=6.5, color="grey", ha="center", va="bottom")
+        figure.text(0.168 + 0.333 * k, 0.68, name, fontsize=6.5, color="grey", ha="center", va="bottom")
     return figure
 
 
