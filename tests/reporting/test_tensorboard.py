@@ -117,7 +117,7 @@ def trained(folder, data, *, epochs, resume=None, logger=True):
     write_start(trainer, detector, {"config": "seed: 0"})
     trainer.fit(detector, datamodule=data, ckpt_path=resume)
     trainer.save_checkpoint(folder / "last.ckpt")
-    return EventAccumulator(str(folder), size_guidance={"images": 0}).Reload() if logger else None
+    return EventAccumulator(str(folder), size_guidance={"images": 0, "histograms": 0}).Reload() if logger else None
 
 
 def test_each_epoch_writes_scores_by_label_curve_and_the_same_photos(data_module, dice_root, tmp_path):

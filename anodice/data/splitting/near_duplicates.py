@@ -19,7 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from anodice.app.console import waiting
-from anodice.data.records import Record
+from anodice.data.records import UNKNOWN, Record
 from anodice.functional.registration import find_copies, likeness
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ def _of_kind(records: Sequence[Record], pair: Pair) -> Pair:
     one, other = records[pair.first], records[pair.second]
     sequence, number = _frame(one)
     other_sequence, other_number = _frame(other)
-    of_one_sequence = one.session == other.session or sequence == other_sequence
+    of_one_sequence = one.session == other.session != UNKNOWN or sequence == other_sequence
     frames = number is not None and other_number is not None and number != other_number and of_one_sequence
     if frames and abs(pair.angle) <= _LARGEST_TURN_OF_A_BURST:
         kind = "burst"
