@@ -18,7 +18,7 @@ from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
 from anodice.reporting.comparisons import Evaluated, compared
 from anodice.reporting.markdown import runs_table
-from anodice.reporting.run_files import FIGURES, METRICS, REPORT, SCORES, save_figures, score_figures, write_results
+from anodice.reporting.run_files import FIGURES, METRICS, REPORT, SCORES, save_figures, write_results
 from anodice.reporting.terminal import results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
@@ -76,8 +76,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(scored, photos))
     title = f"{head['model']} on {head['data']}, seed {head['seed']}: {run.name}"
     galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title)
-    figures = score_figures(table, done.fitted, title=title)
-    figures |= {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
+    figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
     save_figures(run / FIGURES, figures, formats=config.get("figure_formats", ["png"]))
     return done
 
