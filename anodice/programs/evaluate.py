@@ -54,7 +54,7 @@ def evaluate_runs(config: DictConfig) -> None:
             "\n%s\n\nclean test images, each at its run's own threshold",
             runs_table({name: done.metrics for name, done in evaluated.items()}, width=width()),
         )
-        log.info("\n%s", compared(evaluated))
+        log.info("\n%s", compared(evaluated, width=width()))
 
 
 def _score_again(run: Path, root: str | None) -> Evaluated:

@@ -24,6 +24,8 @@ _FIRST = (0, 2, 5, 6, 7, 8, 1, 3, 4, 9)
 """The columns of `_HEADS`, the most important first: those that a narrow terminal shows."""
 _FIRST_OF_RUNS = (0, 7, 4, 5, 11, 6, 3, 1, 2, 9, 10, 8, 13, 12, 14)
 """The columns of `runs_table`, the most important first."""
+_FIRST_OF_PAIRS = (0, 1, 2, 7, 5, 6, 3, 4)
+"""Those of `comparisons_table`."""
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
@@ -212,18 +214,19 @@ def runs_table(runs: dict[str, dict[str, Any]], *, width: int | None = None) -> 
     return markdown_table(fitting(rows, _FIRST_OF_RUNS, width))
 
 
-def comparisons_table(found: dict[tuple[str, str], Comparison]) -> str:
+def comparisons_table(found: dict[tuple[str, str], Comparison], *, width: int | None = None) -> str:
     """Pairs of runs on the same images, a row each: differences of the first's figures minus the second's.
 
     Args:
         found: names of the two runs -> their comparison.
+        width: characters that it may be wide; the least important columns are left out. None for all of them.
     """
     heads = ["first", "second", "F1 [95 %]", "AUROC [95 %]", "AP [95 %]", "only first right", "only second right", "p"]
     rows = [heads]
     for names, pair in found.items():
         figures = [_signed(d) for d in (pair.f1, pair.auroc, pair.average_precision)]
         rows.append([*names, *figures, str(pair.only_first_right), str(pair.only_second_right), f"{pair.p_value:.3g}"])
-    return markdown_table(rows)
+    return markdown_table(fitting(rows, _FIRST_OF_PAIRS, width))
 
 
 def details(metrics: dict[str, Any]) -> str:

@@ -111,7 +111,8 @@ def final_numbers(metrics: dict[str, Any]) -> dict[str, float]:
     part = "test_oracle" if metrics["threshold"] == "oracle" else "test"  # nobody takes an upper bound for a result
     found = {f"{part}_{name}": row[name] for name in ("f1", "precision", "recall")}  # the first is shown at once
     for prefix, ranking in ((part, clean), ("val", metrics["validation"])):
-        found |= {f"{prefix}_{name}": ranking[name] for name in ("auroc", "average_precision")}
+        # A short name: those of parallel coordinates stand side by side.
+        found |= {f"{prefix}_auroc": ranking["auroc"], f"{prefix}_ap": ranking["average_precision"]}
     return {f"verdict/{name}": float(value) for name, value in found.items() if value is not None}
 
 

@@ -49,8 +49,8 @@ def test_final_figures_are_those_of_the_clean_test_at_the_runs_own_threshold(wri
     metrics, events = written(table, Manual(1.5))
     clean, found = metrics["test"]["clean"], scalars(events)
     expected = {f"test_{name}": clean["at"]["manual"][name] for name in ("f1", "precision", "recall")}
-    expected |= {f"test_{name}": clean[name] for name in ("auroc", "average_precision")}
-    expected |= {f"val_{name}": metrics["validation"][name] for name in ("auroc", "average_precision")}
+    for prefix, part in (("test", clean), ("val", metrics["validation"])):
+        expected |= {f"{prefix}_auroc": part["auroc"], f"{prefix}_ap": part["average_precision"]}
     assert found == {f"verdict/{name}": [pytest.approx(value, rel=1e-6)] for name, value in expected.items()}
     published = metrics["test"]["published"]
     assert published["auroc"] != clean["auroc"]
@@ -82,7 +82,7 @@ def test_a_resumed_run_has_one_verdict(written, tmp_path):
 def test_an_upper_bound_is_not_called_a_test_figure(written):
     _, events = written(made_up(), Oracle(allowed=True))
     found = {tag for tag in scalars(events) if "val_" not in tag}
-    assert found == {f"verdict/test_oracle_{n}" for n in ("f1", "precision", "recall", "auroc", "average_precision")}
+    assert found == {f"verdict/test_oracle_{n}" for n in ("f1", "precision", "recall", "auroc", "ap")}
 
 
 def test_another_logger_gets_hyper_parameters_and_figures(tmp_path):
