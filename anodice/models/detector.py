@@ -14,8 +14,9 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from anodice.app.console import counted
 from anodice.app.recipe import make, recipe
-from anodice.data.datamodule import Batch
+from anodice.data.datamodule import Batch, Batches
 from anodice.errors import AnodiceError
 from anodice.metrics.gathered import GatheredScores
 from anodice.models.optimizers import OptimizerFactory
@@ -210,13 +211,24 @@ class Detector(pl.LightningModule):
         self._fit_is_due = False
         data = self.trainer.datamodule
         if data is not None:
-            self.fit(data.fit_batches(self.device), data.held_out_batches(self.device))
+            fitted = _Told(data.fit_batches(self.device), f"{type(self).__name__}: a pass over the photos")
+            self.fit(fitted, data.held_out_batches(self.device))
             return
         # Without a data module, what the trainer was given has to do: its training batches may be changed ones, and
         # Lightning's check before a training has no others than those of validation.
         held_out = _NormalsOnDevice(self.trainer.val_dataloaders or [], self)
         fitted = self.trainer.train_dataloader
         self.fit(held_out if fitted is None else _NormalsOnDevice(fitted, self), held_out)
+
+
+class _Told:
+    """Batches that tell how far a pass over them is, where it takes long."""
+
+    def __init__(self, batches: Batches, what: str) -> None:
+        self.batches, self.what = batches, what
+
+    def __iter__(self) -> Iterator[Batch]:
+        return counted(self.batches, len(self.batches), self.what)
 
 
 class _NormalsOnDevice:

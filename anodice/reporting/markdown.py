@@ -24,7 +24,7 @@ _FIRST = (0, 2, 5, 6, 7, 8, 1, 3, 4, 9)
 """The columns of `_HEADS`, the most important first: those that a narrow terminal shows."""
 _FIRST_OF_RUNS = (0, 7, 4, 5, 11, 6, 3, 1, 2, 9, 10, 8, 13, 12, 14)
 """The columns of `runs_table`, the most important first."""
-_FIRST_OF_PAIRS = (0, 1, 2, 7, 5, 6, 3, 4)
+_FIRST_OF_PAIRS = (0, 1, 2, 7, 3, 4, 5, 6)
 """Those of `comparisons_table`."""
 
 
