@@ -31,4 +31,8 @@ def _length(detector: Detector, trainer: pl.Trainer) -> str:
     if not detector.automatic_optimization:
         return "one pass over the photos"
     known = trainer.max_epochs is not None and trainer.max_epochs > 0
-    return f"up to {trainer.max_epochs} epochs" if known else "epochs without end; Ctrl-C ends it and keeps its best"
+    return (
+        f"up to {trainer.max_epochs} epoch{'s' if trainer.max_epochs > 1 else ''}"
+        if known
+        else "epochs without end; Ctrl-C ends it and keeps its best"
+    )

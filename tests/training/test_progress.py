@@ -81,6 +81,7 @@ def terminal(monkeypatch):
 
 def test_the_bar_tells_epoch_loss_f1_speed_memory_and_time_left_in_80_columns(trainer, monkeypatch):
     screen = terminal(monkeypatch)
+    trainer.callbacks[0]._stepping = 16 / 412.4
     bar = progress.progress()
     assert isinstance(bar, Bar)
     bar.on_train_start(trainer, STEPPING)
