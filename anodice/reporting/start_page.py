@@ -30,9 +30,6 @@ def start_page(detector: Detector, trainer: pl.Trainer, *, folder: Path) -> str:
 def _length(detector: Detector, trainer: pl.Trainer) -> str:
     if not detector.automatic_optimization:
         return "one pass over the photos"
-    known = trainer.max_epochs is not None and trainer.max_epochs > 0
-    return (
-        f"up to {trainer.max_epochs} epoch{'s' if trainer.max_epochs > 1 else ''}"
-        if known
-        else "epochs without end; Ctrl-C ends it and keeps its best"
-    )
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        return "epochs without end; Ctrl-C ends it and keeps its best"
+    return f"up to {trainer.max_epochs} epoch{'' if trainer.max_epochs == 1 else 's'}"

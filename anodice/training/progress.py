@@ -49,6 +49,12 @@ class EpochLines(ProgressBar):
         if self.enabled and pl_module.automatic_optimization and self._told.is_due():
             log.info("%s: step %d of %d", epoch_of(trainer), batch_idx + 1, trainer.num_training_batches)
 
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
+    ) -> None:
+        if self.enabled and trainer.state.fn == "fit" and self._told.is_due():
+            log.info("validating: batch %d of %d", batch_idx + 1, sum(trainer.num_val_batches))
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit" or not self.enabled:
             return
@@ -92,6 +98,10 @@ class Bar(EpochLines):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._show(trainer, "validating")
+
+    def on_validation_batch_end(self, *given: Any) -> None:
+        if self._bar is None:  # as while detectors without steps are trained
+            super().on_validation_batch_end(*given)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop()

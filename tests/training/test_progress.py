@@ -58,6 +58,16 @@ def test_a_long_epoch_tells_how_far_it_is(trainer, caplog, monkeypatch):
     assert lines(caplog) == ["epoch 1 of 3: step 6 of 20"]
 
 
+def test_a_long_validation_tells_how_far_it_is(trainer, caplog, monkeypatch):
+    trainer.num_val_batches = [7]
+    lines_alone, bar = EpochLines(), Bar()
+    monkeypatch.setattr("anodice.app.console._PATIENCE", 0)
+    with caplog.at_level(logging.INFO):
+        lines_alone.on_validation_batch_end(trainer, STEPPING, None, {}, 1)
+        bar.on_validation_batch_end(trainer, ONE_PASS, None, {}, 2)
+    assert lines(caplog) == ["validating: batch 2 of 7", "validating: batch 3 of 7"]
+
+
 def test_what_learns_in_one_pass_has_no_epoch(trainer, caplog):
     with caplog.at_level(logging.INFO):
         EpochLines().on_validation_end(trainer, ONE_PASS)
