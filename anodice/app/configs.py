@@ -66,17 +66,27 @@ def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str 
             raise AnodiceError(f"expected {key} to be {what} (the default is {default}), got {value!r}.")
 
 
-def hyper_parameters(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """What tells runs apart: the options chosen, the seed, the numbers of model and optimizer, and what was overridden.
+def shared_parameters(config: DictConfig) -> dict[str, Any]:
+    """What every run has, whatever its model: the options chosen, the seed, and how long and fast it may learn.
 
     Args:
         config: resolved.
-        overrides: those of the command line, `key=value`.
     """
-    flat = flatten(config)
-    keys = ["seed", "trainer.max_epochs", *(key for key in flat if key.startswith(("model.", "optimizer.")))]
-    told_elsewhere = ("model.score.", "model.optimizer.", "model.network.image_size", "model.network.in_channels")
-    keys = [key for key in keys if not key.startswith(told_elsewhere)]
-    keys += [override.partition("=")[0].lstrip("+") for override in overrides]
-    numbers = {key: flat[key] for key in keys if type(flat.get(key)) in (int, float)}  # a bool is no number here
-    return dict(config["name"]) | numbers
+    values = {name: OmegaConf.select(config, key) for name, key in _SHARED.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_SHARED = {
+    # TensorBoard sorts by name and shows the first five without a click, capitals first.
+    "Model": "name.model",
+    "Data": "name.data",
+    "Seed": "seed",
+    "split": "name.split",
+    "augmentation": "name.augmentation",
+    "score": "name.score",
+    "threshold": "name.threshold",
+    "epochs": "trainer.max_epochs",
+    "batch_size": "data.batch_size",
+    "learning_rate": "optimizer.lr",
+}
+"""Names in TensorBoard -> keys of the config."""

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 2.0
+_PATIENCE = 2.5
 """Seconds without a word: what takes less needs no bar, and lines do not come closer together."""
 
 T = TypeVar("T")

@@ -236,6 +236,10 @@ class DenseVAENetwork(nn.Module):
         """The length of the code."""
         return self.code
 
+    def codes(self, images: Tensor) -> Tensor:
+        """The means of the posteriors, (N, code)."""
+        return self.encode(images)[0]
+
     def forward(self, images: Tensor) -> Tensor:
         """Without noise: the decoded posterior mean."""
         return self.decode(self.encode(images)[0])

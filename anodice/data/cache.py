@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from anodice.app.console import counted
 from anodice.app.process import cores
 from anodice.data.decode import decode, why_not
 from anodice.data.records import Record
@@ -139,7 +140,8 @@ def _build(folder: Path, root: Path, records: Sequence[Record], form: ImageForma
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(records), *shape)}
         np.lib.format.write_array_header_1_0(file, header)
         room = np.empty((min(_CHUNK, len(records)), *shape), dtype=np.uint8)
-        for start in range(0, len(records), _CHUNK):
+        starts = range(0, len(records), _CHUNK)
+        for start in counted(starts, len(starts), f"decoding {len(records)} photos, once"):
             part = records[start : start + _CHUNK]
             pixels = room[: len(part)]
             # A task for many photos: handing over each for itself would take as long as decoding it.

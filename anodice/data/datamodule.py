@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,11 @@ photo whose pixels also occur in the training folder, `index` (B,) int64."""
 class Batches:
     """The batches of a loader, transformed for evaluation, on a device; can be gone through more than once."""
 
-    def __init__(self, loader: Iterable[Batch], transform: nn.Module, device: torch.device | str) -> None:
+    def __init__(self, loader: DataLoader, transform: nn.Module, device: torch.device | str) -> None:
         self.loader, self.transform, self.device = loader, transform, device
+
+    def __len__(self) -> int:
+        return len(self.loader)
 
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:

@@ -152,7 +152,8 @@ def folder(
         for path in paths:
             folders += _with_subfolders(root, path, split, anomalous=key.endswith("anomalous"))
     tree = f"ROOT/{{{','.join(parents)}}}/[<class>/]<photos>, as data.layout names them"
-    return Layout(tuple(folders), _classes(folders), tuple(parents), tree)
+    around = tuple({PurePosixPath(path).parent.as_posix() for path in parents})
+    return Layout(tuple(folders), _classes(folders), tuple(parents), tree, around=around)
 
 
 def _spellings(class_name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,11 @@ FORMATS = tuple(_SIGNATURES)
 
 _STARTS = tuple(start for starts in _SIGNATURES.values() for start in starts)
 _SESSION = re.compile(r"^(\d\d_\d\d_\d\d)_")
+_CAMERA = re.compile(r"(img|image|dsc|dscn|dscf|pxl|pict?|p|gopr|photo|frame|screenshot)?\d*", re.IGNORECASE)
+"""What cameras and programs start a name with, and bare numbers: such names tell no session."""
+
+UNKNOWN = "unknown"
+"""The session of photos whose names tell none."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Layout:
         folders: in the order in which they are read.
         classes: names of the normal classes that there are photos to learn from, in order.
         parents: folders that must be there; others in them are not read, and named.
+        around: further folders of which others in them are not read, and named.
         tree: the expected folders, for error messages.
         upright: false where the photos still have to be turned.
     """
@@ -72,6 +79,7 @@ class Layout:
     parents: tuple[str, ...]
     tree: str
     upright: bool = True
+    around: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,8 @@ class Record:
         anomalous: whether the photo is filed as anomalous.
         face: 1..6, or None where it is not known.
         mask: path of the mask of its defects, relative to the root; None without one.
-        session: shooting session read from the file name, `DD_MM_YY`; the leading word where there is no date.
+        session: shooting session read from the file name, `DD_MM_YY`; the leading word where there is no date, and
+            `UNKNOWN` where that is a camera's.
         file_hash: hash of the file's bytes.
         content: hash of the decoded pixels; empty until the image is decoded.
     """
@@ -163,22 +172,37 @@ def walk(root: str | Path, layout: Layout) -> Walk:
             )
         if len(records) == before:
             empty.append(folder.path)
+    unread = _unread(root, layout)
     if not any(r.split != "test" and not r.anomalous for r in records):
+        others = f", and {listed(unread)}, which it does not name" if unread else ""
         raise AnodiceError(
             f"expected normal photos under {root / layout.parents[0]}, found none in the class folders "
-            f"({len(skipped)} files were skipped); the layout is {layout.tree}."
+            f"({len(skipped)} files were skipped){others}; the layout is {layout.tree}; data=folder reads folders of "
+            "any name."
         )
-    return Walk(root, layout, tuple(records), tuple(skipped), tuple(empty), _unread(root, layout))
+    return Walk(root, layout, tuple(records), tuple(skipped), tuple(empty), unread)
+
+
+def listed(names: Sequence[str], *, most: int = 6) -> str:
+    """Names in a sentence, not all of very many.
+
+    >>> listed(["a"]), listed("abc"), listed("abcdefgh", most=2)
+    ('a', 'a, b and c', 'a, b and 6 more')
+    """
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def session_of(file_name: str) -> str:
     """The shooting session that a file name tells.
 
-    >>> session_of("16_09_21_05_011.png"), session_of("img_25197_cropped.jpg")
-    ('16_09_21', 'img')
+    >>> session_of("16_09_21_05_011.png"), session_of("monday-7.png"), session_of("IMG_1234.jpg")
+    ('16_09_21', 'monday', 'unknown')
     """
     dated = _SESSION.match(file_name)
-    return dated.group(1) if dated else re.split(r"[_\W]", file_name, maxsplit=1)[0]
+    word = dated.group(1) if dated else re.split(r"[_\W]", file_name, maxsplit=1)[0]
+    return UNKNOWN if _CAMERA.fullmatch(word) else word
 
 
 def _files(folder: Path) -> list[str]:
@@ -215,7 +239,8 @@ def _unread(root: Path, layout: Layout) -> tuple[str, ...]:
     """Folders that somebody may have meant as classes."""
     # Those that hold a folder which is read are no such thing.
     read = {above for f in layout.folders for above in (Path(f.path), *Path(f.path).parents)}
-    found = (path for parent in layout.parents for path in sorted((root / parent).iterdir()) if path.is_dir())
+    parents = (*layout.parents, *layout.around)
+    found = (path for parent in parents for path in sorted((root / parent).iterdir()) if path.is_dir())
     unknown = (path for path in found if path.relative_to(root) not in read and not is_hidden(path))
     return tuple(path.relative_to(root).as_posix() for path in unknown)
 

@@ -10,12 +10,14 @@ import shutil
 import uuid
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from anodice.app.console import counted
 from anodice.data.layouts import ANOMALIES, MASKS
 from anodice.data.layouts import SPLITS as SPLIT_FOLDERS
 from anodice.dice.defects import Defect, paint, suitable
@@ -88,8 +90,12 @@ def write_synthetic(
     draft = root.parent / f".{root.name}-{uuid.uuid4().hex}"
     try:
         draft.mkdir()
-        for split in SPLITS:
-            _write_split(draft, split, plan)
+        folders = list(product(SPLITS, (*CLASSES, ANOMALIES)))
+        for split, name in counted(folders, len(folders), f"drawing {plan.files()} pictures"):
+            if name == ANOMALIES:
+                _write_anomalies(draft, split, plan)
+            else:
+                _write_class(draft, split, name, plan)
         (draft / RECORD).write_text(_record(plan))
         _publish(draft, root, plan)
     finally:
@@ -161,20 +167,22 @@ def _check_written(root: Path, plan: _Plan) -> None:
         )
 
 
-def _write_split(root: Path, split: str, plan: _Plan) -> None:
-    """Write the photos and masks of one split."""
-    per_class, anomalies = plan.counts(split)
-    for die_class in CLASSES:
-        folder = root / split / die_class
-        folder.mkdir(parents=True)
-        for number in range(per_class):
-            session = SESSIONS[number % len(SESSIONS)]
-            photo = _normal(split, die_class, number, session, plan)
-            _save(photo, folder / f"{session}_{die_class}_{number:03d}.png")
+def _write_class(root: Path, split: str, die_class: str, plan: _Plan) -> None:
+    """Write the normal photos of one class of one split."""
+    folder = root / split / die_class
+    folder.mkdir(parents=True)
+    for number in range(plan.counts(split)[0]):
+        session = SESSIONS[number % len(SESSIONS)]
+        photo = _normal(split, die_class, number, session, plan)
+        _save(photo, folder / f"{session}_{die_class}_{number:03d}.png")
+
+
+def _write_anomalies(root: Path, split: str, plan: _Plan) -> None:
+    """Write the anomalous photos of one split, and their masks."""
     photos, masks = root / split / ANOMALIES, root / MASKS / split / ANOMALIES
     photos.mkdir(parents=True)
     masks.mkdir(parents=True)
-    for number, (die_class, kind, session) in enumerate(_schedule(anomalies)):
+    for number, (die_class, kind, session) in enumerate(_schedule(plan.counts(split)[1])):
         defect = _anomaly(split, die_class, kind, number, session, plan)
         name = f"{session}_anomalies_{number:03d}.png"
         _save(defect.image, photos / name)

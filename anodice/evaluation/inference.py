@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anodice.app.console import counted
 from anodice.data.datamodule import Batch, DiceDataModule
 from anodice.models.detector import Detector, Scored
 
@@ -73,7 +74,8 @@ def score_records(
     """
     detector.eval()
     scores, classes, start = [np.zeros(0)], [np.zeros(0, dtype=str)], 0
-    for batch in data.evaluation_batches(indices, detector.device):
+    batches = data.evaluation_batches(indices, detector.device)
+    for batch in counted(batches, -(-len(indices) // data.batch_size), f"scoring {len(indices)} photos"):
         scored = detector(batch["image"] if change is None else change(batch))
         scores.append(scored.scores.cpu().numpy())
         classes.append(class_names(detector, scored))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anodice.data.records import UNKNOWN
 from anodice.evaluation.score_table import ScoreTable
 from anodice.metrics.bootstrap import Interval, bootstrap, rate_interval
 from anodice.metrics.sweep import Confusion, sweep
@@ -73,7 +74,7 @@ def _of_images(table: ScoreTable) -> list[str]:
             f"the clean test has only {' and '.join(few)} images, so its figures are rough: mind the intervals."
         )
     normal_sessions = set(test.session[~test.label].tolist())
-    alone = test.label & ~np.isin(test.session, sorted(normal_sessions))
+    alone = test.label & ~np.isin(test.session, [*sorted(normal_sessions), UNKNOWN])
     if normal_sessions and alone.sum() > test.label.sum() / 2:
         found.append(
             f"{int(alone.sum())} of {int(test.label.sum())} anomalous test images come from shooting sessions without "

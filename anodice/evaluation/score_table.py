@@ -68,6 +68,11 @@ class ScoreTable:
         return self.where(self.split == "test")
 
     @property
+    def clean_words(self) -> str:
+        """What to call the images of `clean`: `clean test` where any of the test were left out, else `test`."""
+        return "clean test" if self.published.leaked.any() else "test"
+
+    @property
     def clean(self) -> ScoreTable:
         """The test images whose pixels do not occur in the training folder."""
         return self.where((self.split == "test") & ~self.leaked)

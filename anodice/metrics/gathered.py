@@ -38,6 +38,12 @@ class GatheredScores(Metric):
         self.scores.append(scores.detach())
         self.labels.append(labels)
 
+    def gathered(self) -> tuple[Tensor, Tensor]:
+        """The scores (N,) and the labels (N,) that have come to this process so far."""
+        if not self.scores:
+            return torch.empty(0), torch.empty(0, dtype=torch.bool)
+        return dim_zero_cat(self.scores), dim_zero_cat(self.labels)
+
     def compute(self) -> dict[str, Tensor]:
         """`auroc`, `average_precision` and `f1_max` of all images so far; empty where a class is missing."""
         if not self.scores:

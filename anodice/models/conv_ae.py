@@ -52,5 +52,9 @@ class ConvAENetwork(nn.Module):
         """The length of the code."""
         return self.code
 
+    def codes(self, images: Tensor) -> Tensor:
+        """(N, code)."""
+        return self.encoder(images)
+
     def forward(self, images: Tensor) -> Tensor:
         return self.squash(self.decoder(self.encoder(images)))

@@ -14,8 +14,9 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from anodice.app.console import counted
 from anodice.app.recipe import make, recipe
-from anodice.data.datamodule import Batch
+from anodice.data.datamodule import Batch, Batches
 from anodice.errors import AnodiceError
 from anodice.metrics.gathered import GatheredScores
 from anodice.models.optimizers import OptimizerFactory
@@ -99,6 +100,11 @@ class Detector(pl.LightningModule):
     def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         """What `fit` does; by default nothing."""
 
+    def codes(self, images: Tensor) -> Tensor | None:
+        """The codes (N, D) that images (N, C, H, W) are squeezed through; None from a detector that has none."""
+        del images
+        return None
+
     def describe(self) -> str:
         """One line for the start of a training."""
         return f"{type(self).__name__}: {sum(p.numel() for p in self.parameters()):,} parameters"
@@ -142,6 +148,11 @@ class Detector(pl.LightningModule):
     def on_train_end(self) -> None:
         if self._fit_is_due or not self.is_fitted:
             self._fit_to_photos()
+
+    @property
+    def validation_scores(self) -> tuple[Tensor, Tensor]:
+        """The scores (N,) and the labels (N,) of the validation that is going on, so far; of this process alone."""
+        return self._validation.gathered()
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/auroc`, `val/average_precision` and `val/f1_max`, where there are anomalies and normals."""
@@ -200,13 +211,24 @@ class Detector(pl.LightningModule):
         self._fit_is_due = False
         data = self.trainer.datamodule
         if data is not None:
-            self.fit(data.fit_batches(self.device), data.held_out_batches(self.device))
+            fitted = _Told(data.fit_batches(self.device), f"{type(self).__name__}: a pass over the photos")
+            self.fit(fitted, data.held_out_batches(self.device))
             return
         # Without a data module, what the trainer was given has to do: its training batches may be changed ones, and
         # Lightning's check before a training has no others than those of validation.
         held_out = _NormalsOnDevice(self.trainer.val_dataloaders or [], self)
         fitted = self.trainer.train_dataloader
         self.fit(held_out if fitted is None else _NormalsOnDevice(fitted, self), held_out)
+
+
+class _Told:
+    """Batches that tell how far a pass over them is, where it takes long."""
+
+    def __init__(self, batches: Batches, what: str) -> None:
+        self.batches, self.what = batches, what
+
+    def __iter__(self) -> Iterator[Batch]:
+        return counted(self.batches, len(self.batches), self.what)
 
 
 class _NormalsOnDevice:

@@ -58,6 +58,10 @@ class ReconstructionDetector(TrainedDetector):
         """(N, C, H, W) -> (N, C, H, W) float32 in [0, 1]."""
         return self.network(self.formatted(images)).float().clamp(0, 1)
 
+    def codes(self, images: Tensor) -> Tensor | None:
+        codes = getattr(self.network, "codes", None)
+        return None if codes is None else codes(self.formatted(images)).float()
+
     def see(self, images: Tensor) -> Seen:
         """What the score needs of these images, from one pass of the network."""
         return Seen(images, reconstructions=self.reconstruct(images))

@@ -78,6 +78,10 @@ class VAENetwork(nn.Module):
         mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 12)  # e^12 grows no further: a wild first step does not end in infinity
 
+    def codes(self, images: Tensor) -> Tensor:
+        """The means of the posteriors, (N, code)."""
+        return self.encode(images)[0]
+
     def forward(self, images: Tensor) -> Tensor:
         return self.decoder(self.encode(images)[0])
 

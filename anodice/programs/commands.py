@@ -5,6 +5,7 @@ torch and Lightning load only once the config is known to be right: help and mis
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from anodice.app.configs import CONF, check_types
 from anodice.app.run_folder import register_resolvers, remove_unused
 from anodice.programs.sweep_job import run_job
 from hydra_plugins.anodice_sweepers import Grid, Optuna
+
+log = logging.getLogger(__name__)
 
 
 def train() -> None:
@@ -50,6 +53,7 @@ def _train(config: DictConfig) -> float | None:
     try:
         check_no_sweep(HydraConfig.get().runtime.choices)
         check_config(config)
+        log.info("loading PyTorch and Lightning ...")
         from anodice.programs.train import train
 
         return train(config)

@@ -12,14 +12,25 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
 from anodice.app import run_folder
+from anodice.app.console import width
 from anodice.app.process import use_threads
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
 from anodice.programs.sweep_results import find_sweep, write_summary
 from anodice.reporting.comparisons import Evaluated, compared
-from anodice.reporting.markdown import runs_table, summary
-from anodice.reporting.run_files import FIGURES, METRICS, SCORES, read_thresholds, save_figures, write_results
+from anodice.reporting.markdown import runs_table
+from anodice.reporting.run_files import (
+    FIGURES,
+    METRICS,
+    REPORT,
+    SCORES,
+    read_thresholds,
+    save_figures,
+    title_of,
+    write_results,
+)
+from anodice.reporting.terminal import results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import Oracle
@@ -61,14 +72,15 @@ def evaluate_runs(config: DictConfig) -> None:
             done = _as_it_is(run)
         evaluated[run.name if names_differ else str(run_folder.readable(run))] = done
         if len(found) == 1:
-            log.info("\n%s", summary(done.metrics, done.fitted))
+            log.info("\n%s", results(done.metrics, done.fitted, width=width()))
+            log.info("\nhow to read it: %s", run_folder.readable(_folder(run, rule) / REPORT))
     if len(found) > 1:
         log.info(
             "\n%s\n\nclean test images, each at its run's own threshold",
-            runs_table({name: done.metrics for name, done in evaluated.items()}),
+            runs_table({name: done.metrics for name, done in evaluated.items()}, width=width()),
         )
         if len(found) <= _COMPARED:
-            log.info("\n%s", compared(evaluated))
+            log.info("\n%s", compared(evaluated, width=width()))
         else:
             log.info("\nat most %d runs are compared pair by pair; name those of interest: run=[A,B]", _COMPARED)
 
@@ -96,7 +108,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     from anodice.evaluation.pixel_metrics import pixel_figures
     from anodice.prediction.facts import PREDICTION, prediction_facts
     from anodice.programs.loading import about, load_run
-    from anodice.reporting.visualise import error_gallery
+    from anodice.reporting.visualise import errors
 
     config = run_folder.read_config(run)
     use_threads(config.get("threads", "auto"))  # another number may change the last digit
@@ -108,12 +120,19 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
     done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(scored, photos))
     run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
-    save_figures(run / FIGURES, error_gallery(detector, data, scored, table, done.fitted.chosen))
+    galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title_of(head, run))
+    figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
+    save_figures(run / FIGURES, figures, formats=config.get("figure_formats", ["png"]))
     return done
 
 
+def _folder(run: Path, rule: Rule | None) -> Path:
+    """Where the results lie: in the run folder, or in one of their own for another rule."""
+    return run if rule is None else run / "evaluations" / rule.label
+
+
 def _threshold_again(run: Path, rule: Rule) -> Evaluated:
-    folder = run / "evaluations" / rule.label
+    folder = _folder(run, rule)
     folder.mkdir(parents=True, exist_ok=True)
     head = json.loads((run / METRICS).read_text())
     pixels = {name: part["pixels"] for name, part in head["test"].items() if "pixels" in part}

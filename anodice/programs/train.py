@@ -18,13 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 
 from anodice.app import run_folder
-from anodice.app.configs import hyper_parameters
+from anodice.app.configs import shared_parameters
+from anodice.app.console import width
 from anodice.app.process import begin_job, use_threads
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import groups
 from anodice.data.splitting.split import write_split
 from anodice.errors import AnodiceError
-from anodice.evaluation.inference import score_photos
+from anodice.evaluation.inference import ScoredPhotos, score_photos
 from anodice.evaluation.pixel_metrics import pixel_figures
 from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import score_table
@@ -33,11 +34,22 @@ from anodice.models.loading import load_weights
 from anodice.prediction.facts import PREDICTION, prediction_facts
 from anodice.programs.loading import about
 from anodice.programs.trainer import make_trainer
+from anodice.reporting.comparisons import Evaluated
 from anodice.reporting.data_summary import describe
-from anodice.reporting.markdown import summary
-from anodice.reporting.run_files import FIGURES, save_figures, score_figures, write_results
-from anodice.reporting.tensorboard import write_final
-from anodice.reporting.visualise import error_gallery, sample_panels
+from anodice.reporting.run_files import (
+    FIGURES,
+    REPORT,
+    check_formats,
+    save_figures,
+    score_figures,
+    title_of,
+    write_results,
+)
+from anodice.reporting.start_page import start_page
+from anodice.reporting.tensorboard import write_start, writer_of
+from anodice.reporting.tensorboard_end import write_codes, write_final
+from anodice.reporting.terminal import results, where_to_look
+from anodice.reporting.visualise import codes_of, detector_figures, errors, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
 from anodice.training.monitors import check_monitors
@@ -59,7 +71,9 @@ def train(config: DictConfig, callbacks: Sequence[Callback] = ()) -> float | Non
     config = _config_to_run(config, run)
     rule, detector, data, trainer = _prepare(config, run, callbacks)
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
-    log.info("run folder %s", run_folder.readable(run))
+    if config.resume is None:
+        write_start(trainer, detector, {"config": OmegaConf.to_yaml(config), "data": describe(data.photos, width=200)})
+    log.info(start_page(detector, trainer, folder=run_folder.readable(run)))
     measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
 
     photos, together, start = data.photos, groups(data.photos), time.perf_counter()
@@ -71,21 +85,40 @@ def train(config: DictConfig, callbacks: Sequence[Callback] = ()) -> float | Non
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
     run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
-    figures = {
-        **sample_panels(detector, data, of_each=4, scored=scored),
-        **error_gallery(detector, data, scored, table, fitted.chosen),
-        **score_figures(table, fitted),
-    }
-    save_figures(run / FIGURES, figures)
-    told = hyper_parameters(OmegaConf.to_container(config), HydraConfig.get().overrides.task)
-    write_final(trainer, told, metrics, figures)
+    _draw(run, config, trainer, detector, data, scored, Evaluated(metrics, fitted, table))
+    (run / run_folder.FIT).unlink(missing_ok=True)
+    where = run_folder.readable(run)
+    log.info("\n%s\n\n%s", results(metrics, fitted, width=width()), where_to_look(where, config.paths.log_dir))
+    return metrics["validation"][config.optimized_metric]
+
+
+def _draw(
+    run: Path,
+    config: DictConfig,
+    trainer: pl.Trainer,
+    detector: Detector,
+    data: DiceDataModule,
+    scored: ScoredPhotos,
+    done: Evaluated,
+) -> None:
+    """Draw all figures, into files and into TensorBoard."""
+    log.info("drawing the figures ...")
+    metrics, fitted, table = done.metrics, done.fitted, done.table
+    title = title_of(metrics, run)
+    galleries = errors(detector, data, scored, table, fitted.chosen, title=title)
+    codes = codes_of(detector, data, table)
+    plots = {**score_figures(table, fitted, title=title), **detector_figures(detector, codes, title=title)}
+    panels = sample_panels(detector, data, of_each=4, title=title, scored=scored)
+    pages = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
+    save_figures(run / FIGURES, {**plots, **panels, **pages}, formats=config.get("figure_formats", ["png"]))
+    report = (run / REPORT).read_text()
+    write_final(
+        trainer, shared_parameters(config), metrics, report=report, table=table, figures=plots, errors=galleries
+    )
+    if codes is not None and writer_of(trainer) is not None:
+        write_codes(run, codes, fitted.chosen)
     for logger in trainer.loggers:
         logger.finalize("success")  # Lightning did before; the final figures opened it again, with a thread of its own
-    (run / run_folder.FIT).unlink(missing_ok=True)
-    log.info("\n%s", summary(metrics, fitted))
-    where = run_folder.readable(run)
-    log.info("\neverything is in %s; look at it with: tensorboard --logdir %s", where, config.paths.log_dir)
-    return metrics["validation"][config.optimized_metric]
 
 
 def _prepare(
@@ -93,15 +126,15 @@ def _prepare(
 ) -> tuple[Rule, Detector, DiceDataModule, pl.Trainer]:
     """Make everything and check it: whatever is wrong shows before the first batch."""
     _quieten()
+    check_formats(config.get("figure_formats", ["png"]))
     use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
     trainer = make_trainer(config, run, callbacks)
     data: DiceDataModule = instantiate(config.data)
-    log.info(describe(data.photos))
+    log.info(describe(data.photos, width=width()))
     normals, anomalies = _counts(data)
     rule.check(normals, anomalies)
-    log.info(detector.describe())
     if trainer.world_size > 1:
         raise AnodiceError(
             f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "

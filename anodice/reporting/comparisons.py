@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping
+from itertools import combinations, count, product
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from anodice.metrics.comparison import Comparison, compare
 from anodice.reporting.markdown import comparisons_table, markdown_table
 from anodice.thresholds.fitted import FittedThresholds
 
+_LONG = 16
+"""Characters of a name that tables have no room for beside the figures."""
 _LISTED = 10
 """How many images are named on which two runs differ."""
 
@@ -26,12 +29,17 @@ class Evaluated(NamedTuple):
     table: ScoreTable
 
 
-def compared(evaluated: Mapping[str, Evaluated]) -> str:
-    """Each pair of runs with the same test images against each other.
+def compared(evaluated: Mapping[str, Evaluated], *, width: int | None = None) -> str:
+    """Each pair of runs with the same test images against each other; runs of long names are given letters.
 
     Args:
         evaluated: name of the run -> what is known of it.
+        width: characters that the table may be wide; the least important columns are left out. None for all of them.
     """
+    if max(map(len, evaluated)) > _LONG:
+        letters = dict(zip(evaluated, _letters(), strict=False))
+        told = "\n".join(f"- {letter}: {name}" for name, letter in letters.items())
+        return f"{told}\n\n{compared({letters[name]: done for name, done in evaluated.items()}, width=width)}"
     found: dict[tuple[str, str], Comparison] = {}
     others, differing = [], []
     for names in combinations(evaluated, 2):
@@ -54,7 +62,13 @@ def compared(evaluated: Mapping[str, Evaluated]) -> str:
         "own threshold; and how often two equally good runs would differ so unevenly (p, exact McNemar test)."
     )
     lists = differing if len(found) <= 3 else ["Evaluate two runs alone to see the images on which they differ."]
-    return "\n\n".join([words, comparisons_table(found), *lists, *others])
+    return "\n\n".join([words, comparisons_table(found, width=width), *lists, *others])
+
+
+def _letters() -> Iterator[str]:
+    """`A` to `Z`, then `AA`, `AB` and so on."""
+    for length in count(1):
+        yield from map("".join, product(ascii_uppercase, repeat=length))
 
 
 def _differing(
@@ -68,6 +82,6 @@ def _differing(
     for k in found.differing[:_LISTED]:
         said = [f"{words[int(f[k])]} ({t.score[k]:.4g})" for f, t in zip(flags, tables, strict=True)]
         rows.append([str(tables[0].path[k]), words[int(tables[0].label[k])], *said])
-    count = len(found.differing)
-    title = f"{names[0]} and {names[1]} differ on {count} of {found.images} images"
-    return f"{title}{f', the first {_LISTED} of which are' if count > _LISTED else ''}:\n\n{markdown_table(rows)}"
+    differing = len(found.differing)
+    title = f"{names[0]} and {names[1]} differ on {differing} of {found.images} images"
+    return f"{title}{f', the first {_LISTED} of which are' if differing > _LISTED else ''}:\n\n{markdown_table(rows)}"

@@ -20,6 +20,12 @@ _HEADS = (
     *("threshold", "value", "F1 [95 %]", "precision [95 %]", "recall [95 %]", "tp", "fp", "fn", "tn"),
     "fitted on",
 )
+_FIRST = (0, 2, 5, 6, 7, 8, 1, 3, 4, 9)
+"""The columns of `_HEADS`, the most important first: those that a narrow terminal shows."""
+_FIRST_OF_RUNS = (0, 7, 4, 5, 11, 6, 3, 1, 2, 9, 10, 8, 13, 12, 14)
+"""The columns of `runs_table`, the most important first."""
+_FIRST_OF_PAIRS = (0, 1, 2, 7, 3, 4, 5, 6)
+"""Those of `comparisons_table`."""
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
@@ -34,6 +40,27 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
     rule = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def fitting(rows: Sequence[Sequence[str]], order: Sequence[int], width: int | None) -> Sequence[Sequence[str]]:
+    """The columns of a table that fit side by side, as they stood.
+
+    Args:
+        rows: of cells, the first of them the head.
+        order: the numbers of the columns, the most important first, which is always kept.
+        width: characters that the rendered table may be wide; None for all columns.
+
+    >>> fitting([["run", "long name", "F1"], ["a", "b", "0.9"]], order=(0, 2, 1), width=13)
+    [['run', 'F1'], ['a', '0.9']]
+    """
+    if width is None:
+        return rows
+    widths = [max(len(row[k]) for row in rows) + 3 for k in range(len(rows[0]))]
+    kept: list[int] = []
+    for column in order:
+        if not kept or 1 + sum(widths[k] for k in (*kept, column)) <= width:
+            kept.append(column)
+    return [[row[k] for k in sorted(kept)] for row in rows]
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -68,12 +95,17 @@ def headline(metrics: dict[str, Any]) -> str:
 
 
 def summary(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
-    """What a training or an evaluation tells people: what was trained and tested, the result, warnings, the tables."""
+    """What a report starts with: what was trained and tested, the result, warnings, the tables and how to read them."""
+    return "\n\n".join([opening(metrics, fitted), table(metrics), f"## How to read this\n\n{legend(metrics)}"])
+
+
+def opening(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
+    """What was trained and tested, the result and the warnings."""
     seconds, speed = metrics["fit_seconds"], metrics["fit_images_per_second"]
     trained = "not timed" if seconds is None else f"{seconds:.0f} s of training"
     trained += "" if speed is None else f" at {speed:.0f} images/s"
     oracle = ", ORACLE threshold" if metrics["threshold"] == "oracle" else ""
-    opening = [
+    lines = [
         f"- Trained: {metrics['model']} with {metrics['parameters']:,} parameters on {metrics['data']}, seed "
         f"{metrics['seed']}, {trained}.",
         f"- Tested: {about_test(metrics)}",
@@ -81,14 +113,7 @@ def summary(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
         f"- Threshold: {fitted.chosen.sentence()}.",
         *(f"- **WARNING**: {warning}" for warning in metrics["warnings"]),
     ]
-    return "\n\n".join(
-        [
-            f"# {metrics['model']} on {metrics['data']}{oracle}",
-            "\n".join(opening),
-            table(metrics),
-            f"## How to read this\n\n{legend(metrics)}",
-        ]
-    )
+    return "\n".join([f"# {metrics['model']} on {metrics['data']}{oracle}", "", *lines])
 
 
 def about_test(metrics: dict[str, Any]) -> str:
@@ -118,6 +143,17 @@ def table(metrics: dict[str, Any]) -> str:
     )
 
 
+def thresholds_table(part: dict[str, Any], chosen: str, *, width: int | None = None) -> str:
+    """A row per threshold of one test split.
+
+    Args:
+        chosen: the run's own rule.
+        width: characters that it may be wide; the least important columns are left out. None for all of them.
+    """
+    rows = [_HEADS, *(_row(rule, row, chosen) for rule, row in (part["at"] | part["baselines"]).items())]
+    return markdown_table(fitting(rows, _FIRST, width))
+
+
 def legend(metrics: dict[str, Any]) -> str:
     """What the rows and the columns of the tables mean."""
     lines = [
@@ -139,11 +175,12 @@ def legend(metrics: dict[str, Any]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def runs_table(runs: dict[str, dict[str, Any]]) -> str:
+def runs_table(runs: dict[str, dict[str, Any]], *, width: int | None = None) -> str:
     """Several runs, one row each: the verdicts of each run's own threshold on the clean test images, and the cost.
 
     Args:
         runs: folder name -> the content of its `metrics.json`.
+        width: characters that it may be wide; the least important columns are left out. None for all of them.
     """
     heads = [
         "run",
@@ -174,21 +211,22 @@ def runs_table(runs: dict[str, dict[str, Any]]) -> str:
         seconds = metrics["fit_seconds"]
         cost = [f"{metrics['parameters']:,}", "n/a" if seconds is None else f"{seconds:.0f} s"]
         rows.append([*about, *ranking, threshold, *verdicts, *cost, number(metrics.get("score_milliseconds"), 1)])
-    return markdown_table(rows)
+    return markdown_table(fitting(rows, _FIRST_OF_RUNS, width))
 
 
-def comparisons_table(found: dict[tuple[str, str], Comparison]) -> str:
+def comparisons_table(found: dict[tuple[str, str], Comparison], *, width: int | None = None) -> str:
     """Pairs of runs on the same images, a row each: differences of the first's figures minus the second's.
 
     Args:
         found: names of the two runs -> their comparison.
+        width: characters that it may be wide; the least important columns are left out. None for all of them.
     """
     heads = ["first", "second", "F1 [95 %]", "AUROC [95 %]", "AP [95 %]", "only first right", "only second right", "p"]
     rows = [heads]
     for names, pair in found.items():
         figures = [_signed(d) for d in (pair.f1, pair.auroc, pair.average_precision)]
         rows.append([*names, *figures, str(pair.only_first_right), str(pair.only_second_right), f"{pair.p_value:.3g}"])
-    return markdown_table(rows)
+    return markdown_table(fitting(rows, _FIRST_OF_PAIRS, width))
 
 
 def details(metrics: dict[str, Any]) -> str:
@@ -237,9 +275,8 @@ def _part(title: str, part: dict[str, Any], chosen: str) -> str:
         facts.append(f"takes {part['class_accuracy']:.3f} of the normal images for the right class{faces}")
     if part.get("pixels", {}).get("auroc") is not None:
         facts.append(_pixels(part["pixels"]))
-    rows = [_HEADS, *(_row(rule, row, chosen) for rule, row in (part["at"] | part["baselines"]).items())]
     listed = "\n".join(f"- {fact}" for fact in facts)
-    return f"## {title}\n\n{listed}\n\n{markdown_table(rows)}"
+    return f"## {title}\n\n{listed}\n\n{thresholds_table(part, chosen)}"
 
 
 def _pixels(found: dict[str, Any]) -> str:

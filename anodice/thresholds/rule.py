@@ -85,7 +85,8 @@ def need_both(rule: str, normals: int, anomalies: int) -> None:
 def missing_class(rule: str, normals: int, anomalies: int) -> AnodiceError:
     """The error for images of one kind, with the cure."""
     cure = (
-        "use threshold=normals_only, or put some anomalous photos into train_set/ano so that validation has them."
+        "use threshold=normals_only, or give validation some anomalous photos: those of train_set/ano (dice), or of "
+        "data.layout.anomalous (data=folder)."
         if anomalies == 0
         else "hold normal images out for validation, or set a value with threshold=manual."
     )

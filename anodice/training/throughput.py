@@ -114,12 +114,13 @@ def peak_memory_megabytes() -> float | None:
     return (peak if sys.platform == "darwin" else 1024 * peak) / 1e6
 
 
-def speed_and_memory(trainer: pl.Trainer) -> dict[str, int]:
-    """Images per second so far, and the most memory held: that of the GPU, where it trains on one."""
+def speed_and_memory(trainer: pl.Trainer) -> list[tuple[str, float]]:
+    """Images per second so far, and the most memory held in 10^9 bytes: that of the GPU, where it trains on one."""
     speeds = [c.images_per_second for c in trainer.callbacks if isinstance(c, Throughput)]
     memory, on_gpu = peak_memory(trainer.strategy.root_device).values()
-    found = {"images/s": next(iter(speeds), None), "MB": memory if on_gpu is None else on_gpu}
-    return {unit: round(value) for unit, value in found.items() if value is not None}
+    held = memory if on_gpu is None else on_gpu
+    found = [("images/s", next(iter(speeds), None)), ("GB", None if held is None else held / 1000)]
+    return [(unit, value) for unit, value in found if value is not None]
 
 
 def _highest(*peaks: float | None) -> float | None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import optuna
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from anodice.app.configs import CONF, check_types, flatten, hyper_parameters
+from anodice.app.configs import CONF, check_types, flatten, shared_parameters
 from anodice.app.run_folder import register_resolvers
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
@@ -205,32 +206,21 @@ def test_conf_is_where_the_programs_look():
 CONFIG = {
     "name": {"model": "vae", "data": "dice11"},
     "seed": 0,
-    "model": {
-        "_target_": "anodice.models.vae.VAE",
-        "network": {"code": 64, "image_size": 128},
-        "channels_last": True,
-        "score": {"smoothing": 1.0},
-        "optimizer": {"lr": 0.1},
-    },
+    "model": {"network": {"code": 64}, "optimizer": {"lr": 0.1}},
     "optimizer": {"lr": 0.1},
     "data": {"batch_size": 32, "root": "somewhere"},
     "trainer": {"max_epochs": 3, "devices": 1},
 }
 
 
-def test_options_seed_and_numbers_of_model_and_optimizer():
-    assert hyper_parameters(CONFIG, []) == {
-        "model": "vae",
-        "data": "dice11",
-        "seed": 0,
-        "trainer.max_epochs": 3,
-        "model.network.code": 64,
-        "optimizer.lr": 0.1,
-    }
+def test_runs_are_told_apart_by_what_all_of_them_have():
+    expected = {"Model": "vae", "Data": "dice11", "Seed": 0, "epochs": 3, "batch_size": 32, "learning_rate": 0.1}
+    assert shared_parameters(OmegaConf.create(CONFIG)) == expected
 
 
-def test_overridden_numbers_join_them():
-    found = hyper_parameters(CONFIG, ["data.batch_size=32", "data.root=somewhere", "+trainer.devices=1"])
-    assert found["data.batch_size"] == 32
-    assert found["trainer.devices"] == 1
-    assert "data.root" not in found
+def test_every_model_has_the_same_parameters_to_be_told_apart_by():
+    HydraConfig.instance().set_config(composed())
+    names = {tuple(shared_parameters(composed(f"model={model}"))) for model in ("vae", "template", "local_memory")}
+    (found,) = names
+    others = {"split", "augmentation", "score", "threshold", "epochs", "batch_size", "learning_rate"}
+    assert set(found) == {"Model", "Data", "Seed"} | others

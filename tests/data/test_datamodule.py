@@ -373,6 +373,21 @@ def test_an_empty_class_folder_is_told_with_its_consequence(data_module, writabl
     assert consequence in sentence
 
 
+def test_many_empty_class_folders_are_told_in_one_line_for_each_consequence(data_module, writable_dice, caplog):
+    for name in ("train_set/06", "train_set/07", "test_set/08"):
+        for path in (writable_dice / name).iterdir():
+            path.unlink()
+    data_module(writable_dice).setup("fit")
+    training, test = caplog.messages
+    assert training.startswith("train_set/06 and train_set/07 hold no photo: the detector does not get to know")
+    assert test.startswith("test_set/08 holds no photo: the figures say nothing")
+
+
+def test_square_photos_of_another_size_are_not_squashed(data_module, dice_root, caplog):
+    data_module(dice_root, image_size=32).setup("fit")
+    assert "squashed" not in caplog.text
+
+
 def test_photos_as_expected_need_no_word(data_module, dice_root, caplog):
     data_module(dice_root).setup("fit")
     assert caplog.text == ""
@@ -471,7 +486,18 @@ def test_photos_of_all_sizes_are_told_in_one_sentence(data_module, tmp_path, cap
     for k, path in enumerate(sorted(tmp_path.rglob("*.png"))):
         Image.open(path).resize((20 + k, 30)).save(path)
     data_module(tmp_path, layout=layout, image_size=16).setup("fit")
-    assert caplog.messages == ["the photos have 10 sizes; every photo is resized to 16x16."]
+    sizes, squashed = caplog.messages
+    assert sizes == "the photos have 10 sizes; every photo is resized to 16x16."
+    assert squashed.startswith("10 photos are not square, such as good/dish0/0.png (22x30), and squashed to 16x16")
+
+
+def test_folders_that_nobody_named_are_named(data_module, tmp_path, caplog):
+    layout = _dishes(tmp_path, 2)
+    for name in ("ugly", "extra"):
+        (tmp_path / name).mkdir()
+    data_module(tmp_path, layout=layout, image_size=16).setup("fit")
+    (sentence,) = caplog.messages
+    assert sentence.startswith("extra and ugly are not read: the layout is ROOT/{good,bad}/")
 
 
 def _module_with_everything(make, root):

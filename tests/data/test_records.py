@@ -112,9 +112,10 @@ def test_only_the_anomaly_folder_is_anomalous(root):
     [
         ("16_09_21_05_011.png", "16_09_21"),
         ("16_09_21_anomalies_3.png", "16_09_21"),
-        ("img_25197_cropped.jpg", "img"),
-        ("IMG-7.png", "IMG"),
-        ("photo.png", "photo"),
+        *((name, "unknown") for name in ("img_25197_cropped.jpg", "IMG-7.png", "photo.png", "DSC0001.JPG")),
+        *((name, "unknown") for name in ("PXL_20220126_1.jpg", "P1020304.jpg", "0007.png", "_MG_1.png")),
+        ("monday_7.png", "monday"),
+        ("tray2-001.png", "tray2"),
     ],
 )
 def test_session_comes_from_the_file_name(name, session):

@@ -166,8 +166,8 @@ def test_tensorboard_holds_curves_panels_and_hparams(trained):
     events = EventAccumulator(str(run)).Reload()
     tags = events.Tags()
     expected = {f"{stage}/{term}" for stage in ("train", "val") for term in ("loss", "reconstruction", "kl")}
-    assert set(tags["scalars"]) >= expected | {"val/auroc", "val/average_precision", "val/f1_max", "test/f1"}
-    assert set(tags["images"]) >= {"validation/panels_normal", "final/panels_anomalous", "final/test_scores"}
+    assert set(tags["scalars"]) >= expected | {"val/auroc", "val/average_precision", "val/f1_max", "verdict/test_f1"}
+    assert set(tags["images"]) >= {"watched/normal_1", "verdict_nearest/1", "verdict_plots/test_scores"}
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 

@@ -67,7 +67,11 @@ def test_console_and_report_tell_the_same_from_the_headline_on(make_run, evaluat
     said = evaluated(make_run("a", made_up()), rule="RecallAt", target=0.9)
     report = (tmp_path / "a" / "evaluations" / "recall_at_0.9" / "report.md").read_text()
     assert report.startswith("# vae on dice11\n\n- Trained: vae with 5 parameters")
-    assert report.partition("## By face")[0].strip() in said
+    assert report.partition("## Clean test")[0].strip() in said
+    row = next(line for line in report.splitlines() if line.startswith("| recall_at *"))
+    assert row.split("|")[3].strip() in next(line for line in said.splitlines() if line.startswith("| recall_at *"))
+    assert "how to read it: " in said
+    assert said.count("report.md") == 1
     assert report.index("- Result: **At the threshold that recall_at fitted on validation") < report.index("WARNING")
     assert report.index("copies of training images") < report.index("| recall_at *")
 

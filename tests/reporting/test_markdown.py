@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from anodice.metrics.comparison import compare
-from anodice.reporting import markdown
+from anodice.reporting import markdown, terminal
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import FlagEverything, Oracle
-from tests.tables import made_up, metrics_of
+from tests.tables import fitted_to, made_up, metrics_of
 
 ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
 
@@ -103,3 +105,38 @@ def test_comparisons_have_a_row_per_pair():
     assert row.startswith("| first | second | +0.333 [")
     assert "+0.000 [n/a]" in row
     assert row.split("|")[6].strip() == "1"
+
+
+def test_tables_of_a_narrow_terminal_keep_what_matters_most():
+    found = metrics(leaked=10)
+    narrow = markdown.thresholds_table(found["test"]["clean"], "f1_max", width=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert narrow.splitlines()[0].replace(" ", "") == "|threshold|value|F1[95%]|tp|fp|fn|tn|"
+    wide = markdown.thresholds_table(found["test"]["clean"], "f1_max")
+    assert wide in markdown.table(found)
+    name = "2026-01-22_10-15-00_vae_synthetic"
+    runs = markdown.runs_table({name: found, f"{name}_2": found}, width=80)
+    assert max(map(len, runs.splitlines())) <= 80
+    assert "| F1 [95 %]" in runs
+
+
+def test_a_terminal_shows_the_opening_and_the_clean_test():
+    table = made_up(leaked=10)
+    found = {**metrics(leaked=10), "fit_images_per_second": 400.0}
+    text = terminal.results(found, fitted_to(table), width=80)
+    assert text.startswith("# vae on dice11")
+    assert "## Clean test: without copies of training images" in text
+    assert "Published" not in text
+    assert "How to read" not in text
+    assert f"**{markdown.headline(found)}**" in text
+    assert all(len(line) <= 80 for line in text.splitlines() if line.startswith("|"))
+
+
+def test_the_last_lines_name_report_pictures_curves_and_prediction():
+    lines = terminal.where_to_look(Path("logs/runs/a"), "logs").splitlines()
+    assert [line.split(None, 1)[-1] for line in lines[1:]] == [
+        "logs/runs/a/figures",
+        "tensorboard --logdir logs",
+        "photos:     python predict.py run=logs/runs/a photos=DIR_OR_FILES",
+    ]
+    assert "logs/runs/a/report.md" in lines[0]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from types import SimpleNamespace
 
 import pytest
 import torch
-from pytorch_lightning.callbacks import TQDMProgressBar
 
 from anodice.evaluation.run_metrics import MEASURED
-from anodice.training.progress import Bar, EpochLines
 from anodice.training.throughput import Throughput, peak_memory, peak_memory_megabytes
 
 CPU = torch.device("cpu")
@@ -27,21 +24,6 @@ def stepped(throughput: Throughput, *, steps: int = 2) -> Throughput:
     throughput.on_validation_end(trainer, module)
     throughput.on_fit_end(trainer, module)
     return throughput
-
-
-@pytest.fixture
-def trainer():
-    return SimpleNamespace(
-        callbacks=[stepped(Throughput())],
-        strategy=SimpleNamespace(root_device=CPU),
-        callback_metrics={"val/auroc": torch.tensor(0.5)},
-        progress_bar_metrics={},
-        sanity_checking=False,
-        state=SimpleNamespace(fn="fit"),
-        current_epoch=0,
-        max_epochs=3,
-        loggers=[],
-    )
 
 
 def test_figures_are_those_that_an_evaluation_keeps():
@@ -84,25 +66,6 @@ def test_a_checkpoint_from_before_there_were_peaks_is_resumed():
 
 def test_no_gpu_no_figure_of_one():
     assert peak_memory(CPU)["peak_gpu_memory_megabytes"] is None
-
-
-def test_the_bar_tells_the_loss_of_the_last_step(trainer, monkeypatch):
-    bar = Bar()
-    assert "loss" not in bar.get_metrics(trainer, None)
-    monkeypatch.setattr(TQDMProgressBar, "on_train_batch_end", lambda *_: None)
-    for loss in (2.0, 0.12345):
-        bar.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, {}, 0)
-    assert bar.get_metrics(trainer, None)["loss"] == "0.1235"
-
-
-def test_bar_and_line_tell_speed_and_memory(trainer, caplog):
-    shown = Bar().get_metrics(trainer, None)
-    assert shown["images/s"] > 0
-    assert shown["MB"] == round(peak_memory(CPU)["peak_memory_megabytes"])
-    with caplog.at_level(logging.INFO):
-        EpochLines().on_validation_end(trainer, SimpleNamespace(automatic_optimization=True))
-    assert "epoch 1 of 3: val/auroc 0.5, " in caplog.text
-    assert f"images/s, {shown['MB']} MB" in caplog.text
 
 
 def test_peak_memory_is_in_megabytes_and_never_falls():

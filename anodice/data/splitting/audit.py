@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anodice.data.records import Record
+from anodice.data.records import UNKNOWN, Record
 from anodice.data.splitting.near_duplicates import Pair
 
 _FEW = 20
@@ -121,7 +121,7 @@ def session_warning(records: Sequence[Record]) -> str | None:
     found = sessions(records)
     if 2 * len(found) > len(records):
         return None
-    alone = [s for s in found if s.anomalies > 0 and s.normals < _FEW]
+    alone = [s for s in found if s.name != UNKNOWN and s.anomalies > 0 and s.normals < _FEW]
     count, total = sum(s.anomalies for s in alone), sum(s.anomalies for s in found)
     if not alone:
         return None

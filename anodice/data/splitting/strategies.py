@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anodice.data.records import Record
+from anodice.data.records import Record, session_of
 from anodice.data.splitting.split import (
     Split,
     check_fractions,
@@ -211,8 +211,9 @@ class HeldOutSessions(Splitting):
 
 
 def _session(name: str, there: Iterable[str]) -> str:
-    """The session that is meant: on the command line 26_01_22 reads as the number 260122."""
+    """The session that is meant: on the command line 26_01_22 reads as the number 260122, and img tells none."""
     spelled = {known.replace("_", ""): known for known in there} | {known: known for known in there}
+    name = name if name in spelled else session_of(name)
     if name not in spelled:
         raise unknown("shooting session", name, there)
     return spelled[name]

@@ -1,4 +1,4 @@
-"""Input | reconstruction | anomaly map, side by side."""
+"""One photo: its input, its reconstruction where there is one, its anomaly map, side by side."""
 
 from __future__ import annotations
 
@@ -6,49 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from skimage.morphology import isotropic_dilation
 
 OUTLINE = "#19b5d8"
 """The colour of the outlines of marked defects: neither in grey photos nor in the maps."""
-
-
-def panels(
-    images: np.ndarray,
-    reconstructions: np.ndarray | None,
-    maps: np.ndarray,
-    captions: Sequence[str],
-    *,
-    scale: tuple[float, float],
-    masks: Sequence[np.ndarray | None],
-) -> Figure:
-    """One row per image: the input, its reconstruction where there is one, its anomaly map.
-
-    Args:
-        images: (N, C, H, W) in [0, 1], N >= 1.
-        reconstructions: the same shape, or None.
-        maps: (N, 1, H, W).
-        captions: N lines, one beside each row.
-        scale: the map values shown as the lowest and the highest colour; one scale for all, so that a normal image
-            looks calm beside an anomalous one.
-        masks: N masks (H, W) bool, or None where nobody has marked the defects; outlined on input and map.
-    """
-    names = column_names(reconstructions)
-    outlined = any(mask is not None and mask.any() for mask in masks)
-    size = (1.6 * len(names) + 0.9, 1.6 * len(images) + 0.3 + 0.2 * outlined)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(images), len(names), squeeze=False)
-    for row in range(len(images)):
-        reconstruction = None if reconstructions is None else reconstructions[row]
-        shown = show(axes[row], images[row], reconstruction, maps[row, 0], masks[row], scale=scale)
-        axes[row, 0].set_ylabel(captions[row], fontsize=9)
-    for column, name in enumerate(names):
-        axes[0, column].set_title(name, fontsize=10)
-    figure.colorbar(shown, ax=axes[-1, -1], location="bottom", shrink=0.9, aspect=14).ax.tick_params(labelsize=7)
-    if outlined:
-        figure.suptitle("outlined: the marked defects", fontsize=8, color=OUTLINE)
-    return figure
 
 
 def column_names(reconstructions: np.ndarray | None) -> list[str]:
