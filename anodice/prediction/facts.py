@@ -15,10 +15,12 @@ PREDICTION = "prediction.json"
 
 def prediction_facts(scored: ScoredPhotos, photos: Photos) -> dict[str, Any]:
     """What `prediction.json` holds: whether photos are turned, the faces of classes, and the scale of the maps."""
-    from anodice.reporting.visualise import colour_scale
+    from anodice.reporting.visualise import SCALE, normal_range
 
     records = photos.records
     normals = [i for i in photos.split.validation if not records[i].anomalous]
-    scale = fit_map_scale((scored.maps_of([i])[0] for i in normals), colours=colour_scale(scored, photos))
+    low, high = normal_range(scored, photos)
+    colours = tuple(low + share * (high - low) for share in SCALE)
+    scale = fit_map_scale((scored.maps_of([i])[0] for i in normals), colours=colours)
     faces = {r.class_name: r.face for r in records if r.face is not None}
     return {"turned": photos.turned, "faces": dict(sorted(faces.items())), "map": scale.as_dict()}

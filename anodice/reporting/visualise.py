@@ -123,7 +123,7 @@ def errors(
         first); the title of one without images says that there are none.
     """
     test = table.clean
-    flags, cuts = threshold.flags(test.score, test.predicted), _cuts(threshold, test.predicted)
+    flags, cuts = threshold.flags(test.score, test.predicted), threshold.values(test.score, test.predicted)
     rising = np.argsort(test.score - cuts, kind="stable")
     misses = [k for k in rising if test.label[k] and not flags[k]]
     false_alarms = [k for k in rising[::-1] if flags[k] and not test.label[k]]
@@ -231,12 +231,6 @@ def _score(detector: Detector, data: DiceDataModule, indices: Sequence[int]) -> 
     distinct = tuple(dict.fromkeys(indices))
     maps = np.empty((len(distinct), data.image_size, data.image_size), dtype=np.float32)
     return ScoredPhotos(distinct, *score_records(detector, data, distinct, maps=maps), maps)
-
-
-def _cuts(threshold: Threshold, predicted: NDArray[np.str_]) -> NDArray[np.float64]:
-    """The threshold that holds for each image (N,)."""
-    by_class = threshold.by_class or {}
-    return np.array([by_class.get(name, threshold.value) for name in predicted.tolist()])
 
 
 def _caption(test: ScoreTable, k: int, cut: float, *, flagged: bool) -> str:
