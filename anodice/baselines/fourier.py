@@ -11,6 +11,7 @@ from anodice.baselines.spectra import fourier_distances, fourier_map, row_spectr
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.detector import Detector, Scored
+from anodice.scoring.grounds import Grounds
 
 
 class Fourier(Detector):
@@ -54,6 +55,13 @@ class Fourier(Detector):
             scores = scores / self.largest[classes].clamp_min(1e-12).double()
         maps = fourier_map(spectra, self.spectra[classes], image_size=(self.image_size, self.image_size))
         return Scored(maps, scores, classes)
+
+    def grounds(self, images: Tensor) -> Grounds[Tensor]:
+        there = self.photos > 0
+        distances = images.new_full((len(images), len(self.classes)), torch.nan)
+        distances[:, there] = fourier_distances(_spectra(images), self.spectra[there])
+        units = self.largest.clamp_min(1e-12) if self.normalise else torch.ones_like(self.largest)
+        return Grounds(distances=distances, units=units)
 
     def describe(self) -> str:
         return f"Fourier: {len(self.classes)} classes; nothing is trained by gradients"

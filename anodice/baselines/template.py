@@ -12,6 +12,7 @@ from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError, unknown
 from anodice.models.detector import Detector, Scored
 from anodice.scoring.class_scale import ClassScale, OwnOtherScale, QuantileScale
+from anodice.scoring.grounds import Grounds
 
 COMPARISONS: dict[str, type[Comparison]] = {
     "mse": MSE,
@@ -107,6 +108,17 @@ class Template(Detector):
             values = self.compare_by.score(values, self.low[classes], self.high[classes])
         scores = values.double()
         return Scored(maps, scores if self.scale is None else self.scale(scores, classes), classes)
+
+    def grounds(self, images: Tensor) -> Grounds[Tensor]:
+        prepared, there = self.compare_by.prepare(_grey(images)), self._there()
+        found = self.compare_by.distances(prepared, self.templates[there])
+        if self.compare_by.banded:
+            values, _ = self._compare(prepared)
+            found = self.compare_by.score(values[:, None], self.low[there], self.high[there])
+        distances = found.new_full((len(images), len(self.classes)), torch.nan)
+        distances[:, there] = found
+        units = torch.ones_like(self.low) if self.scale is None else self.scale.scale
+        return Grounds(templates=self.templates[self.assess(images).classes], distances=distances, units=units)
 
     def describe(self) -> str:
         how = type(self.compare_by).__name__

@@ -115,10 +115,16 @@ def cached_synthetic(
 ) -> Path:
     """The set in a folder of its own under `cache_dir`, named by its arguments; drawn when it is first asked for."""
     plan = _Plan(seed, train_per_class, train_anomalies, test_per_class, test_anomalies, size)
-    root = Path(cache_dir) / "synthetic" / hashlib.blake2b(_record(plan).encode(), digest_size=6).hexdigest()
+    root = synthetic_folder(cache_dir=cache_dir, **asdict(plan))
     if not root.exists():
         log.info("drawing the synthetic dice, once, into %s", root)
     return write_synthetic(root, **asdict(plan))
+
+
+def synthetic_folder(*, cache_dir: str, **arguments: int) -> Path:
+    """Where `cached_synthetic` with these arguments has its set, or would have it."""
+    name = hashlib.blake2b(_record(_Plan(**arguments)).encode(), digest_size=6).hexdigest()
+    return Path(cache_dir) / "synthetic" / name
 
 
 def _publish(draft: Path, root: Path, plan: _Plan) -> None:

@@ -20,6 +20,7 @@ from anodice.data.datamodule import Batch, Batches
 from anodice.errors import AnodiceError
 from anodice.metrics.gathered import GatheredScores
 from anodice.models.optimizers import OptimizerFactory
+from anodice.scoring.grounds import Grounds
 
 
 class Scored(NamedTuple):
@@ -75,6 +76,10 @@ class Detector(pl.LightningModule):
             )
         with torch.autocast(images.device.type, enabled=False):
             return self.assess(images)
+
+    def grounds(self, images: Tensor) -> Grounds[Tensor]:
+        """What the detector compares images of the right shape with; by default nothing that people could look at."""
+        return Grounds()
 
     @property
     def is_fitted(self) -> bool:

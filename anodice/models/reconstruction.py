@@ -11,6 +11,7 @@ from anodice.errors import AnodiceError
 from anodice.models.detector import Scored, TrainedDetector
 from anodice.models.losses import reconstruction_loss
 from anodice.models.optimizers import OptimizerFactory
+from anodice.scoring.grounds import Grounds
 from anodice.scoring.score import Score, Seen
 
 
@@ -68,6 +69,9 @@ class ReconstructionDetector(TrainedDetector):
 
     def assess(self, images: Tensor) -> Scored:
         return Scored(*self.score(self.see(images)))
+
+    def grounds(self, images: Tensor) -> Grounds[Tensor]:
+        return self.score.grounds(self.see(images))._replace(reconstructions=self.reconstruct(images))
 
     @property
     def is_fitted(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from anodice.app import run_folder
 from anodice.data.transforms import EvaluationTransform
@@ -17,6 +18,7 @@ from anodice.models.loading import load_detector
 from anodice.prediction.facts import PREDICTION
 from anodice.prediction.network import Network, Outputs
 from anodice.prediction.settings import Settings, read_json
+from anodice.scoring.grounds import Grounds
 from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.threshold import Threshold
 
@@ -65,6 +67,16 @@ class DetectorNetwork:
 
     @torch.inference_mode()
     def __call__(self, photos: NDArray[np.uint8]) -> Outputs:
-        found = self.detector(self.transform(torch.from_numpy(photos).to(self.detector.device)))
+        found = self.detector(self._images(photos))
         classes = None if found.classes is None else found.classes.cpu().numpy()
         return Outputs(found.maps[:, 0].float().cpu().numpy(), found.scores.cpu().numpy(), classes)
+
+    @torch.inference_mode()
+    def grounds(self, photos: NDArray[np.uint8]) -> Grounds[NDArray]:
+        """What the detector compares photos (N, S, S, C) with, as arrays."""
+        found = self.detector.grounds(self._images(photos))
+        return Grounds(*(None if part is None else part.cpu().numpy() for part in found))
+
+    def _images(self, photos: NDArray[np.uint8]) -> Tensor:
+        """(N, C, S, S) float32 in [0, 1], where the detector is."""
+        return self.transform(torch.from_numpy(photos).to(self.detector.device))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from anodice.app.process import cores
 from anodice.errors import AnodiceError
+from anodice.prediction.explanation import Explanation, explanation
 from anodice.prediction.network import Network, Outputs
 from anodice.prediction.photos import Photo, files_of, is_tensor, photo_of, read_photo
 from anodice.prediction.prediction import Prediction, Unreadable
@@ -111,6 +112,12 @@ class Predictor:
     def score(self, photos: Sequence[Photo]) -> list[Prediction]:
         """Score decoded photos, at least one, in one batch."""
         return self._scored(photos)
+
+    def explain(self, photo: Photo) -> Explanation:
+        """Score a decoded photo, and tell what the detector compared it with."""
+        (prediction,) = self._scored([photo])
+        grounds = getattr(self.network, "grounds", None)  # an exported model has none
+        return explanation(prediction, None if grounds is None else grounds(prediction.photo[None]), self.settings)
 
     def _of(self, reading: Sequence[Any]) -> Iterator[Prediction | Unreadable]:
         read = [future.result() for future in reading]

@@ -7,6 +7,8 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from anodice.scoring.grounds import Grounds
+
 
 class Seen(NamedTuple):
     """What a network makes of N images; None for what no score asked for.
@@ -48,6 +50,10 @@ class Score(nn.Module):
     def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
         """Maps (N, 1, H, W) and scores (N,) float64, both higher for stranger."""
         raise NotImplementedError
+
+    def grounds(self, seen: Seen) -> Grounds[Tensor]:
+        """What the score compares images with, besides their reconstructions; by default nothing."""
+        return Grounds()
 
     def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
         """Learn what the score needs to know of normal photos; by default nothing.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from anodice.functional.ssim import gaussian_ssim_map
+from anodice.scoring.grounds import Grounds
 from anodice.scoring.score import Batches, Score, See, Seen, given
 
 
@@ -46,9 +47,17 @@ class TemplateRatio(Score):
         return bool(self.templates.any())
 
     def forward(self, seen: Seen) -> tuple[Tensor, Tensor]:
-        reconstructed, _ = _dissimilarity(seen.images, given(seen.reconstructions))
-        expected, maps = _dissimilarity(seen.images, self.templates[given(seen.classes)])
+        reconstructed, expected, maps = self._losses(seen)
         return maps, -(reconstructed / expected.clamp_min(1e-6))
+
+    def grounds(self, seen: Seen) -> Grounds[Tensor]:
+        losses = torch.stack(self._losses(seen)[:2], 1)
+        return Grounds(templates=self.templates[given(seen.classes)], losses=losses)
+
+    def _losses(self, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
+        """1 - SSIM to the reconstruction and to the template, (N,) float64 each, and the map of the latter."""
+        reconstructed, _ = _dissimilarity(seen.images, given(seen.reconstructions))
+        return reconstructed, *_dissimilarity(seen.images, self.templates[given(seen.classes)])
 
 
 def _dissimilarity(images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
