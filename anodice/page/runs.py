@@ -1,0 +1,68 @@
+"""The runs that the page offers, and what it shows of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anodice.app.run_folder import BEST, CONFIG
+from anodice.errors import AnodiceError
+from anodice.evaluation.score_table import ScoreTable, read_scores
+from anodice.prediction.predictor import Predictor
+from anodice.reporting.run_files import FIGURES, SCORES
+
+GALLERIES = {
+    "Misses": "gallery_misses.png",
+    "False alarms": "gallery_false_alarms.png",
+    "Nearest calls": "gallery_nearest.png",
+    "Normal photos": "panels_normal.png",
+    "Anomalous photos": "panels_anomalous.png",
+}
+"""The pictures of a run's photos, by what they show."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRun:
+    """A run that was chosen.
+
+    Attributes:
+        folder: its folder.
+        predictor: scores photos with it.
+        scores: of its validation and test photos.
+    """
+
+    folder: Path
+    predictor: Predictor
+    scores: ScoreTable
+
+    def galleries(self) -> dict[str, Path]:
+        """The pictures that the run has of its photos, by what they show."""
+        paths = {title: self.folder / FIGURES / name for title, name in GALLERIES.items()}
+        return {title: path for title, path in paths.items() if path.is_file()}
+
+
+def usable_runs(log_dir: Path) -> dict[str, Path]:
+    """The finished runs under a folder of logs by their names in it, the newest first: nothing else can be chosen."""
+    found = [path.parent for path in log_dir.rglob(CONFIG) if (path.parent / BEST).is_file()]
+    newest = sorted(found, key=lambda run: (run / BEST).stat().st_mtime, reverse=True)
+    return {_name(run, log_dir): run for run in newest}
+
+
+def open_run(folder: Path) -> OpenRun:
+    """Load what the page shows of a run.
+
+    Raises:
+        AnodiceError: the run is not whole.
+    """
+    predictor = Predictor.from_run(folder)
+    if not (folder / SCORES).is_file():
+        raise AnodiceError(
+            f"expected {folder / SCORES}, which is missing; make it again with python evaluate.py run={folder}, where "
+            "the photos are."
+        )
+    return OpenRun(folder, predictor, read_scores(folder / SCORES))
+
+
+def _name(run: Path, log_dir: Path) -> str:
+    inside = run.relative_to(log_dir)
+    return str(inside.relative_to("runs")) if inside.parts[0] == "runs" else str(inside)
