@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> None:
         "server_maxUploadSize": _MEGABYTES,
         "server_fileWatcherType": "none",
         "browser_gatherUsageStats": False,  # nothing is told to anybody
+        "runner_magicEnabled": False,  # strings of the code are not shown
         "client_toolbarMode": "minimal",
         "client_showErrorDetails": "none",
     }

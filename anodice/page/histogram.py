@@ -11,8 +11,9 @@ from anodice.evaluation.score_table import ScoreTable
 from anodice.thresholds.threshold import Threshold
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
+PHOTO, IN_USE = "photo", "threshold in use"
 _BINS = 40
-_COLOURS = {"threshold": "#d62728", "photo": "#9467bd"}
+_COLOURS = {IN_USE: "#d62728", PHOTO: "#9467bd"}
 _MOST_PHOTOS = 200
 """Marked in the chart."""
 
@@ -28,11 +29,11 @@ def histogram(
         photos: scores of new photos.
     """
     scores = [*validation.score.tolist(), cut, *photos, *(threshold.value for threshold in fitted.values())]
-    lines = [{"score": threshold.value, "line": name} for name, threshold in fitted.items()]
-    lines.append({"score": cut, "line": "threshold"})
-    lines += [{"score": score, "line": "photo"} for score in photos[:_MOST_PHOTOS]]
+    lines = [{"score": score, "line": PHOTO} for score in photos[:_MOST_PHOTOS]]
+    lines.append({"score": cut, "line": IN_USE})
+    lines += [{"score": threshold.value, "line": name} for name, threshold in fitted.items()]
     return {
-        "height": 220,
+        "height": 340,
         "layer": [
             {"data": {"values": bars(validation, min(scores), max(scores))}, **_BARS},
             {"data": {"values": lines}, **_lines(list(fitted))},
@@ -65,7 +66,7 @@ _BARS: dict[str, Any] = {
             "field": "validation",
             "type": "nominal",
             "scale": {"domain": [NORMAL, ANOMALOUS], "range": ["#4c9f70", "#e08e3c"]},
-            "legend": {"orient": "bottom", "title": None},
+            "legend": {"orient": "top", "title": None},
         },
     },
 }
@@ -84,7 +85,7 @@ def _lines(fitted: list[str]) -> dict[str, Any]:
                 "field": "line",
                 "type": "nominal",
                 "scale": {"domain": names, "range": shades},
-                "legend": {"orient": "bottom", "title": None, "columns": 4},
+                "legend": {"orient": "bottom", "title": None, "columns": 2},
             },
             "strokeDash": {
                 "field": "line",

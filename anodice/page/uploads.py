@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from anodice.prediction.photos import Photo, photo_of_bytes
 from anodice.prediction.prediction import Unreadable
 from anodice.prediction.settings import Settings
@@ -34,6 +36,15 @@ def quoted(name: str) -> str:
     "`<b>'x'`"
     """
     return f"`{name.replace('`', chr(39))}`"
+
+
+def escaped(text: str) -> str:
+    """Text in Markdown as it stands.
+
+    >>> escaped("![a](b) of 2_x")
+    '\\\\!\\\\[a\\\\]\\\\(b\\\\) of 2\\\\_x'
+    """
+    return re.sub(r"([\\`*_{}\[\]()<>#!|~$:])", r"\\\1", text)
 
 
 def refusal(found: Unreadable) -> str:

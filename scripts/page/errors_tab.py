@@ -6,7 +6,7 @@ import streamlit as st
 
 from anodice.page.own_photos import errors, photo_root
 from anodice.page.runs import OpenRun
-from anodice.page.uploads import quoted, refusal
+from anodice.page.uploads import escaped, quoted, refusal
 from anodice.prediction.prediction import Unreadable
 from page.explained import show_explanation
 from page.loading import explained_own
@@ -17,7 +17,7 @@ def errors_tab(run: OpenRun) -> None:
     threshold = run.predictor.threshold
     wrong = list(errors(run.scores.published, threshold))
     tested = len(run.scores.published)
-    st.caption(f"{len(wrong)} of {tested} test photos are judged wrongly by {quoted(threshold.sentence())}.")
+    st.caption(f"{len(wrong)} of {tested} test photos are judged wrongly by {escaped(threshold.sentence())}.")
     _galleries(run)
     if not wrong:
         st.success("No test photo is judged wrongly.")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from anodice.page.pictures import overlay, picture
 from anodice.page.runs import OpenRun
-from anodice.page.uploads import quoted
+from anodice.page.uploads import escaped, quoted
 from anodice.page.verdicts import distance_rows, judged, ratio_sentence, region_rows
 from anodice.prediction.explanation import Explanation
 from anodice.thresholds.threshold import Threshold
@@ -18,7 +18,7 @@ def show_explanation(run: OpenRun, explanation: Explanation, threshold: Threshol
     prediction = judged(explanation.prediction, threshold)
     banner = st.error if prediction.anomalous else st.success
     face = "" if prediction.face is None else f", face {prediction.face}"
-    banner(f"{quoted(prediction.name)} is **{prediction.sentence()}{face}**")
+    banner(f"{quoted(prediction.name)} is **{escaped(prediction.sentence())}{face}**")
     pictures = {"Photo, as the detector sees it": picture(prediction.photo)}
     if explanation.reconstruction is not None:
         pictures["Reconstruction"] = picture(explanation.reconstruction)
@@ -33,6 +33,8 @@ def show_explanation(run: OpenRun, explanation: Explanation, threshold: Threshol
     if explanation.distances is not None:
         st.markdown("**Distance to each class, beside the threshold of the class**")
         st.dataframe(distance_rows(explanation, threshold), hide_index=True)
+    if prediction.anomalous and not prediction.regions:
+        st.caption("No part of the map reaches the run's pixel threshold: the score is raised by no single place.")
     if prediction.regions:
         st.markdown("**Regions that raise the alarm**, the strangest first, in pixels of the photo")
         st.dataframe(region_rows(prediction), hide_index=True)

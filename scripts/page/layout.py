@@ -8,7 +8,7 @@ import streamlit as st
 
 from anodice.errors import AnodiceError
 from anodice.page.runs import usable_runs
-from anodice.page.uploads import quoted
+from anodice.page.uploads import escaped, quoted
 from page.errors_tab import errors_tab
 from page.loading import opened
 from page.photos_tab import photos_tab
@@ -30,11 +30,14 @@ def show(log_dir: Path) -> None:
         try:
             run = opened(runs[name])
         except AnodiceError as error:
-            st.error(quoted(str(error)))
+            st.error(escaped(str(error)))
             return
         settings = run.predictor.settings
-        st.caption(f"`{settings.model}` on `{settings.data}`, {settings.image_size} x {settings.image_size} pixels")
-        st.caption(f"Its threshold: {settings.threshold.sentence()}.")
+        st.caption(quoted(name))
+        st.caption(
+            f"{quoted(settings.model)} on {quoted(settings.data)}, {settings.image_size} x {settings.image_size} pixels"
+        )
+        st.caption(f"Its threshold: {escaped(settings.threshold.sentence())}.")
         st.caption("A photo is anomalous when its score is at least the threshold.")
     photos, two_runs, errors = st.tabs(["Photos", "Two runs", "Errors of the run"])
     with photos:

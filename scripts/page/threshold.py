@@ -28,11 +28,12 @@ def choose_threshold(run: OpenRun, photos: Sequence[float]) -> Threshold:
     with right:
         value = st.slider("Threshold", low, high, step=step, format="%.4g", key=key)
         threshold = at_value(value, fitted)
-        for column, (name, one) in zip(st.columns(len(fitted)), fitted.items(), strict=True):
-            column.button(name, key=f"{key}-{name}", on_click=_set, args=(key, one.value), width="stretch")
-        columns = st.columns(3)
-        for column, (name, figure) in zip(columns, figures(reached(threshold, validation)).items(), strict=True):
-            column.metric(name, figure)
+        with st.container(horizontal=True):  # stays in a row where the page is narrow
+            for name, one in fitted.items():
+                st.button(name, key=f"{key}-{name}", on_click=_set, args=(key, one.value))
+        with st.container(horizontal=True):
+            for name, figure in figures(reached(threshold, validation)).items():
+                st.metric(name, figure, width="content")
         st.caption(figures_sentence(threshold, validation))
         if threshold.by_class is not None:
             st.caption("Each class has a threshold of its own; the slider sets one for all.")

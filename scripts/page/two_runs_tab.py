@@ -8,7 +8,7 @@ import streamlit as st
 
 from anodice.errors import AnodiceError
 from anodice.page.runs import OpenRun
-from anodice.page.uploads import quoted, refusal
+from anodice.page.uploads import escaped, quoted, refusal
 from anodice.prediction.explanation import Explanation
 from anodice.prediction.prediction import Unreadable
 from page.explained import show_explanation
@@ -26,7 +26,7 @@ def two_runs_tab(runs: dict[str, Path], name: str) -> None:
     try:
         sides = {name: opened(runs[name]), second: opened(runs[second])}
     except AnodiceError as error:
-        st.error(quoted(str(error)))
+        st.error(escaped(str(error)))
         return
     file = st.file_uploader("Drop a photo here", type=TYPES, key="compared")
     paths = examples(sides[name])
@@ -37,7 +37,7 @@ def two_runs_tab(runs: dict[str, Path], name: str) -> None:
         sent = None if file is None else (file.name, file.getvalue())
         found = explained_own(run, path, owner=sides[name]) if sent is None else explained(run, sent)
         with column:
-            st.subheader(title, divider="gray")
+            st.markdown(f"#### {quoted(title)}")
             _show(run, found)
 
 
@@ -46,5 +46,5 @@ def _show(run: OpenRun, found: Explanation | Unreadable) -> None:
         st.error(refusal(found))
         return
     threshold = run.predictor.threshold
-    st.caption(threshold.sentence())
+    st.caption(escaped(threshold.sentence()))
     show_explanation(run, found, threshold, columns=2)
