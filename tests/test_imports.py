@@ -15,11 +15,17 @@ import anodice
 PACKAGE = Path(anodice.__file__).parent
 ROOMS = (
     *("errors", "app", "functional", "metrics", "thresholds", "data", "dice", "augmentation", "scoring"),
-    *("models", "baselines", "training", "evaluation", "reporting", "prediction", "programs"),
+    *("models", "baselines", "training", "evaluation", "reporting", "prediction", "page", "service", "programs"),
 )
 """The rooms, lowest first: none imports one that stands behind it."""
 
-APART = [("training", "reporting"), ("training", "evaluation"), ("scoring", "data"), ("baselines", "evaluation")]
+APART = [
+    ("training", "reporting"),
+    ("training", "evaluation"),
+    ("scoring", "data"),
+    ("baselines", "evaluation"),
+    ("page", "service"),
+]
 """Rooms that know nothing of each other."""
 
 MODULES = {

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import random
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -15,42 +11,9 @@ from PIL import Image
 from anodice.data.decode import MOST_PIXELS
 from anodice.prediction.photos import Photo, files_of, photo_of_bytes, read_photo
 from anodice.prediction.prediction import Unreadable
+from tests.odd_files import ODD, claimed, encoded, grey, mutated
 
 FORM = {"image_size": 32, "in_channels": 1}
-
-
-def grey(side: int = 40) -> Image.Image:
-    return Image.fromarray((np.add.outer(np.arange(side), np.arange(side)) * 3 % 256).astype(np.uint8))
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def claimed(width: int, height: int) -> bytes:
-    """A small PNG that claims many pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
-    )
-
-
-ODD = {
-    "16 bit": encoded(Image.fromarray(np.asarray(grey()).astype(np.uint16) * 256), "PNG"),
-    "palette": encoded(grey().convert("P"), "PNG"),
-    "CMYK": encoded(grey().convert("CMYK"), "JPEG"),
-    "alpha": encoded(grey().convert("RGBA"), "PNG"),
-    "animated": encoded(grey(), "WEBP", save_all=True, append_images=[grey()], lossless=True),
-    "TIFF": encoded(grey(), "TIFF"),
-    "BMP": encoded(grey(), "BMP"),
-    "1x1": encoded(grey(1), "PNG"),
-}
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -119,24 +82,9 @@ def test_a_folder_is_walked_without_its_hidden_files_pipes_and_linked_folders(tm
 @pytest.mark.slow
 def test_mutated_files_are_all_answered():
     """2,000 files of six formats with bytes changed, cut out and doubled."""
-    sources = [encoded(grey(), kind) for kind in ("PNG", "JPEG", "BMP", "TIFF", "WEBP")] + [ODD["palette"]]
-    chance = random.Random(0)
     read = 0
-    for number in range(2000):
-        data = bytearray(sources[number % len(sources)])
-        for _ in range(chance.randint(1, 8)):
-            at = chance.randrange(len(data))
-            match chance.randrange(4):
-                case 0:
-                    data[at] = chance.randrange(256)
-                case 1:
-                    del data[at : at + chance.randint(1, 40)]
-                case 2:
-                    data[at:at] = data[at : at + chance.randint(1, 40)]
-                case 3:
-                    data[at : at + 4] = chance.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"])
-            data = data or bytearray(b"\0")
-        found = photo_of_bytes(bytes(data), "mutated", **FORM)
+    for data in mutated(2000):
+        found = photo_of_bytes(data, "mutated", **FORM)
         assert isinstance(found, Photo | Unreadable)
         if isinstance(found, Photo):
             read += 1
