@@ -32,7 +32,7 @@ def show_explanation(run: OpenRun, explanation: Explanation, threshold: Threshol
         st.info(ratio_sentence(explanation))
     if explanation.distances is not None:
         st.markdown("**Distance to each class, beside the threshold of the class**")
-        st.dataframe(distance_rows(explanation, threshold), hide_index=True)
+        st.dataframe(distance_rows(explanation, threshold), hide_index=True, height="content")
     if prediction.anomalous and not prediction.regions:
         st.caption("No part of the map reaches the run's pixel threshold: the score is raised by no single place.")
     if prediction.regions:

@@ -61,7 +61,7 @@ def test_distances_stand_beside_the_thresholds_the_nearest_first(run, explanatio
 
 
 @pytest.mark.parametrize(
-    ("losses", "words"), [((0.3, 0.5), "0.600 is at most 0.70, anom"), ((0.4, 0.5), "0.800 is above")]
+    ("losses", "words"), [((0.3, 0.5), "0.600 is at most 0.70, anomalous"), ((0.4, 0.5), "0.800 is above 0.70, normal")]
 )
 def test_the_rule_of_the_ratio_in_words(explanation, losses, words):
     assert words in ratio_sentence(Explanation(explanation.prediction, losses=losses))
