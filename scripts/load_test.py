@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from anodice.app.key_values import key_values
-from anodice.app.process import use_threads
+from anodice.app.process import keep_freed_memory, use_threads
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
 from anodice.prediction.photos import Photo, photo_of_bytes
@@ -55,6 +55,7 @@ class Load(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
     options = key_values(arguments, {"run": "latest", "log_dir": "logs", "seconds": 10, "photos": 200, "threads": 1})
+    keep_freed_memory()  # as the service does
     use_threads(options["threads"])
     predictor = Predictor.from_run(options["run"], log_dir=options["log_dir"])
     files = drawn(int(options["photos"]))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from anodice.app.key_values import Value, key_values
-from anodice.app.process import use_threads
+from anodice.app.process import keep_freed_memory, use_threads
 from anodice.errors import AnodiceError
 from anodice.prediction.predictor import Predictor
 from anodice.service.limits import Limits
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         raise AnodiceError(
             f'expected FastAPI and uvicorn for the service, but {error.name} is missing; pip install -e ".[serve]".'
         ) from error
+    keep_freed_memory()
     use_threads(options["threads"])
     predictor = Predictor.from_run(options["run"], threshold=options["threshold"] or None, log_dir=options["log_dir"])
     print(f"{predictor.settings.run}: {predictor.threshold.sentence()}")

@@ -8,8 +8,9 @@ from pathlib import Path
 from anodice.app.run_folder import BEST, CONFIG
 from anodice.errors import AnodiceError
 from anodice.evaluation.score_table import ScoreTable, read_scores
+from anodice.prediction.facts import PREDICTION
 from anodice.prediction.predictor import Predictor
-from anodice.reporting.run_files import FIGURES, SCORES
+from anodice.reporting.run_files import FIGURES, SCORES, THRESHOLDS
 
 GALLERIES = {
     "Misses": "gallery_misses.png",
@@ -27,11 +28,13 @@ class OpenRun:
 
     Attributes:
         folder: its folder.
+        stamp: of its files, see `stamp`.
         predictor: scores photos with it.
         scores: of its validation and test photos.
     """
 
     folder: Path
+    stamp: str
     predictor: Predictor
     scores: ScoreTable
 
@@ -48,19 +51,25 @@ def usable_runs(log_dir: Path) -> dict[str, Path]:
     return {_name(run, log_dir): run for run in newest}
 
 
+def stamp(folder: Path) -> str:
+    """Folder and times of the files that verdicts come from: another one when they have changed."""
+    files = (folder / name for name in (BEST, THRESHOLDS, PREDICTION, SCORES))
+    return " ".join([str(folder), *(str(path.stat().st_mtime_ns) if path.is_file() else "-" for path in files)])
+
+
 def open_run(folder: Path) -> OpenRun:
     """Load what the page shows of a run.
 
     Raises:
         AnodiceError: the run is not whole.
     """
-    predictor = Predictor.from_run(folder)
+    now, predictor = stamp(folder), Predictor.from_run(folder)
     if not (folder / SCORES).is_file():
         raise AnodiceError(
             f"expected {folder / SCORES}, which is missing; make it again with python evaluate.py run={folder}, where "
             "the photos are."
         )
-    return OpenRun(folder, predictor, read_scores(folder / SCORES))
+    return OpenRun(folder, now, predictor, read_scores(folder / SCORES))
 
 
 def _name(run: Path, log_dir: Path) -> str:

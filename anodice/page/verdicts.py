@@ -73,10 +73,10 @@ def worst_first(predictions: Sequence[Prediction]) -> list[int]:
 
 
 def rows(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
-    """A row for each photo, the strangest first."""
+    """A row for each photo, the strangest first; names that a spreadsheet would compute stand behind an apostrophe."""
     return [
         {
-            "photo": one.name,
+            "photo": f"'{one.name}" if one.name.startswith(_FORMULA) else one.name,
             "verdict": one.verdict,
             "score": one.score,
             "threshold": one.cut,
@@ -89,12 +89,10 @@ def rows(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
 
 
 def as_csv(predictions: Sequence[Prediction]) -> str:
-    """The same as CSV; a name that a spreadsheet would compute is put behind an apostrophe."""
+    """The same as CSV."""
     table = rows(predictions)
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, list(table[0]) if table else ["photo"])
     writer.writeheader()
-    for row in table:
-        name = row["photo"]
-        writer.writerow({**row, "photo": f"'{name}" if name.startswith(_FORMULA) else name})
+    writer.writerows(table)
     return file.getvalue()

@@ -49,6 +49,6 @@ def _picked(explanations: Sequence[Explanation], predictions: Sequence[Predictio
     event = st.dataframe(
         table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"table-{len(table)}"
     )
-    st.download_button("Download as CSV", as_csv(predictions), "predictions.csv", "text/csv")
+    st.download_button("Download predictions.csv", as_csv(predictions), "predictions.csv", "text/csv")
     st.caption("Click at the left of a row to look at that photo.")
     return explanations[worst_first(predictions)[(event.selection.rows or [0])[0]]]

@@ -184,7 +184,7 @@ def test_several_photos_give_a_table_and_a_csv(page, photos):
     drop(page, photos / "normal.png", photos / "painted.png")
     shows(page, "1 of 2 photos are anomalous")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download as CSV").click()
+        page.get_by_role("button", name="Download predictions.csv").click()
     lines = Path(download.value.path()).read_text().splitlines()
     assert [line.split(",")[:2] for line in lines[1:]] == [["painted.png", "anomalous"], ["normal.png", "normal"]]
 
