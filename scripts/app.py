@@ -1,6 +1,6 @@
 """Look at finished runs and drop photos on them in the browser: `python scripts/app.py`.
 
-The page is served on this machine alone unless --host says otherwise. It needs `pip install -e ".[app]"`.
+The page is served on this machine alone unless host= says otherwise. It needs `pip install -e ".[app]"`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from anodice.app.arguments import TOLD, as_options
 from anodice.errors import AnodiceError
 
 _MEGABYTES = 50
@@ -19,7 +20,8 @@ _MEGABYTES = 50
 
 def main(arguments: Sequence[str]) -> None:
     """Start the server; it ends with Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(as_options(parser, arguments))
     try:
         from streamlit.web import bootstrap
     except ImportError as error:
@@ -40,7 +42,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where the runs are (%(default)s)")
     parser.add_argument("--port", type=int, default=8501, help="(%(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="who may reach the page: this machine (%(default)s)")

@@ -2,12 +2,13 @@
 
 The service is started on a free port of this machine, and asked for drawn dice by more and more clients at a time, for
 `seconds` each. Every answer is compared with what the predictor says of that photo. Clients and service share the
-machine's cores, as the predictor alone does not. Options: run=RUN log_dir=logs seconds=10 photos=200 threads=1. The
+machine's cores, as the predictor alone does not. The
 exit status is 1 where an answer is wrong or missing.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import io
 import json
@@ -27,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from anodice.app.key_values import key_values
+from anodice.app.arguments import TOLD, as_options
 from anodice.app.process import keep_freed_memory, use_threads
 from anodice.dice.renderer import CLASSES, render
 from anodice.errors import AnodiceError
@@ -54,19 +55,20 @@ class Load(NamedTuple):
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
-    options = key_values(arguments, {"run": "latest", "log_dir": "logs", "seconds": 10, "photos": 200, "threads": 1})
+    parser = _parser()
+    options = parser.parse_args(as_options(parser, arguments))
     keep_freed_memory()  # as the service does
-    use_threads(options["threads"])
-    predictor = Predictor.from_run(options["run"], log_dir=options["log_dir"])
-    files = drawn(int(options["photos"]))
+    use_threads(options.threads)
+    predictor = Predictor.from_run(options.run, log_dir=options.log_dir)
+    files = drawn(options.photos)
     expected = [predictor.score([_decoded(file, predictor)])[0] for file in files]
     rows = [["what", "photos/s", "p50 ms", "p99 ms", "photos in a batch", "wrong"]]
     for size in (1, BATCH):
         rows.append([f"predictor alone, {size} at a time", *_figures(alone(predictor, files, size), size), "0"])
     wrong = 0
-    with served(options["run"], options["log_dir"], options["threads"]) as port:
+    with served(options.run, options.log_dir, options.threads) as port:
         for clients in CLIENTS:
-            load = under_load(port, files, expected, clients=clients, seconds=options["seconds"])
+            load = under_load(port, files, expected, clients=clients, seconds=options.seconds)
             wrong += load.wrong
             rows.append([f"service, {clients} clients", *_figures(load, load.batch), str(load.wrong)])
     print(f"{predictor.settings.model}, {options['threads']} threads\n")
@@ -115,7 +117,7 @@ def under_load(
 
 
 @contextmanager
-def served(run: object, log_dir: object, threads: object) -> Iterator[int]:
+def served(run: str, log_dir: Path, threads: int) -> Iterator[int]:
     """The service in a process of its own; the port it listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -180,6 +182,18 @@ def _png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", default="latest", help="run folder, its name under the logs, or %(default)s")
+    parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where the runs are (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=10, help="of each load (%(default)s)")
+    parser.add_argument("--photos", type=int, default=200, help="drawn dice to ask for (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch, on either side (%(default)s)")
+    return parser
 
 
 if __name__ == "__main__":

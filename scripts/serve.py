@@ -5,41 +5,32 @@
     curl http://127.0.0.1:8000/health
     curl http://127.0.0.1:8000/metrics
 
-Options: run=RUN threshold=RULE log_dir=logs host=127.0.0.1 port=8000 threads=1, and the limits megabytes=20
-megapixels=25 waiting=64 batch=32 wait_ms=2 read_seconds=10. It needs `pip install -e ".[serve]"`, and is served on this
-machine alone unless host= says otherwise. Ctrl-C answers what is waiting, then ends.
+It needs `pip install -e ".[serve]"`, and is reached from this machine alone unless host= says otherwise. Ctrl-C answers
+what is waiting, then ends.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
+from pathlib import Path
 
-from anodice.app.key_values import Value, key_values
+from anodice.app.arguments import TOLD, as_options
 from anodice.app.process import keep_freed_memory, use_threads
 from anodice.errors import AnodiceError
 from anodice.prediction.predictor import Predictor
 from anodice.service.limits import Limits
 
-_DEFAULTS: dict[str, Value] = {
-    "run": "latest",
-    "threshold": "",
-    "log_dir": "logs",
-    "host": "127.0.0.1",
-    "port": 8000,
-    "threads": 1,
-}
 _SECONDS_TO_END = 10
 
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    if {"-h", "--help"} & set(arguments):
-        print(__doc__)
-        return
-    options = key_values(arguments, _DEFAULTS | asdict(Limits()))
-    limits = Limits(**{name: options[name] for name in asdict(Limits())})
+    parser = _parser()
+    options = parser.parse_args(as_options(parser, arguments))
+    limits = Limits(**{field.name: getattr(options, field.name) for field in fields(Limits)})
     try:
         import uvicorn
 
@@ -49,16 +40,34 @@ def main(arguments: Sequence[str]) -> None:
             f'expected FastAPI and uvicorn for the service, but {error.name} is missing; pip install -e ".[serve]".'
         ) from error
     keep_freed_memory()
-    use_threads(options["threads"])
-    predictor = Predictor.from_run(options["run"], threshold=options["threshold"] or None, log_dir=options["log_dir"])
+    use_threads(options.threads)
+    predictor = Predictor.from_run(options.run, threshold=options.threshold, log_dir=options.log_dir)
     print(f"{predictor.settings.run}: {predictor.threshold.sentence()}")
     uvicorn.run(
         create_app(predictor, limits),
-        host=options["host"],
-        port=options["port"],
+        host=options.host,
+        port=options.port,
         access_log=False,
         timeout_graceful_shutdown=_SECONDS_TO_END,
     )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=TOLD, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", default="latest", help="run folder, its name under the logs, or %(default)s")
+    parser.add_argument("--threshold", metavar="RULE", help="another one of the run, such as normals_only")
+    parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where the runs are (%(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="(%(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="who may reach it: this machine (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch (%(default)s)")
+    for field in fields(Limits):
+        help = f"{field.metadata['help']} (%(default)s)"
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default, help=help
+        )
+    return parser
 
 
 if __name__ == "__main__":

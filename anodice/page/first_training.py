@@ -12,7 +12,7 @@ from pathlib import Path
 
 RECIPES = {
     "Quick look (about a minute; the detector learns next to nothing)": ("model=vae", "debug=fast"),
-    "The default detector (some minutes)": ("model=vae",),
+    "A variational auto-encoder (some minutes)": ("model=vae",),
 }
 """Trainings on drawn dice: what is said of them, and what `train.py` is told."""
 

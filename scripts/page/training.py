@@ -25,7 +25,9 @@ def offer_training(log_dir: Path) -> None:
     if st.button("Train", type="primary"):
         _started().append(FirstTraining(log_dir, RECIPES[recipe]))
         st.rerun()
-    st.caption("With photos of your own: `python train.py model=vae data=dice11 data.root=DIR`.")
+    st.caption(
+        "With photos of your own: `python train.py data=folder data.root=DIR data.layout.normal=[good] data.layout.anomalous=[bad]`."
+    )
 
 
 @st.cache_resource
