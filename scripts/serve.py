@@ -63,10 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="who may reach it: this machine (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (%(default)s)")
     for field in fields(Limits):
-        help = f"{field.metadata['help']} (%(default)s)"
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default, help=help
-        )
+        option, told = f"--{field.name.replace('_', '-')}", f"{field.metadata['help']} (%(default)s)"
+        parser.add_argument(option, type=type(field.default), default=field.default, help=told)
     return parser
 
 

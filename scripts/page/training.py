@@ -25,9 +25,8 @@ def offer_training(log_dir: Path) -> None:
     if st.button("Train", type="primary"):
         _started().append(FirstTraining(log_dir, RECIPES[recipe]))
         st.rerun()
-    st.caption(
-        "With photos of your own: `python train.py data=folder data.root=DIR data.layout.normal=[good] data.layout.anomalous=[bad]`."
-    )
+    st.caption("With photos of your own, normal ones in DIR/good and strange ones in DIR/bad:")
+    st.code("python train.py data=folder data.root=DIR data.layout.normal=[good] data.layout.anomalous=[bad]")
 
 
 @st.cache_resource
