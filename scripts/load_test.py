@@ -2,8 +2,8 @@
 
 The service is started on a free port of this machine, and asked for drawn dice by more and more clients at a time, for
 `seconds` each. Every answer is compared with what the predictor says of that photo. Clients and service share the
-machine's cores, as the predictor alone does not. The
-exit status is 1 where an answer is wrong or missing.
+machine's cores. The last column is the predictor alone, one photo at a time, measured just before. The exit status is 1
+where an answer is wrong or missing.
 """
 
 from __future__ import annotations
@@ -62,16 +62,17 @@ def main(arguments: Sequence[str]) -> int:
     predictor = Predictor.from_run(options.run, log_dir=options.log_dir)
     files = drawn(options.photos)
     expected = [predictor.score([_decoded(file, predictor)])[0] for file in files]
-    rows = [["what", "photos/s", "p50 ms", "p99 ms", "photos in a batch", "wrong"]]
+    rows = [["what", "photos/s", "p50 ms", "p99 ms", "photos in a batch", "wrong", "photos/s of the predictor"]]
     for size in (1, BATCH):
-        rows.append([f"predictor alone, {size} at a time", *_figures(alone(predictor, files, size), size), "0"])
+        rows.append([f"predictor alone, {size} at a time", *_figures(alone(predictor, files, size), size), "0", ""])
     wrong = 0
     with served(options.run, options.log_dir, options.threads) as port:
         for clients in CLIENTS:
+            before = alone(predictor, files, 1)  # beside other jobs only what is measured together compares
             load = under_load(port, files, expected, clients=clients, seconds=options.seconds)
             wrong += load.wrong
-            rows.append([f"service, {clients} clients", *_figures(load, load.batch), str(load.wrong)])
-    print(f"{predictor.settings.model}, {options['threads']} threads\n")
+            rows.append([f"service, {clients} clients", *_figures(load, load.batch), str(load.wrong), _speed(before)])
+    print(f"{predictor.settings.model}, {options.threads} threads\n")
     print(markdown_table(rows))
     return 1 if wrong else 0
 
@@ -166,9 +167,13 @@ def _same(answer: dict, expected: Prediction) -> bool:
     return close and answer["verdict"] == expected.verdict
 
 
+def _speed(load: Load) -> str:
+    return f"{len(load.seconds) / load.wall:.0f}"
+
+
 def _figures(load: Load, batch: float) -> list[str]:
     p50, p99 = np.quantile(load.seconds, [0.5, 0.99])
-    return [f"{len(load.seconds) / load.wall:.0f}", f"{1000 * p50:.1f}", f"{1000 * p99:.1f}", f"{batch:.1f}"]
+    return [_speed(load), f"{1000 * p50:.1f}", f"{1000 * p99:.1f}", f"{batch:.1f}"]
 
 
 def _decoded(file: bytes, predictor: Predictor) -> Photo:

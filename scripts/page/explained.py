@@ -36,7 +36,7 @@ def show_explanation(run: OpenRun, explanation: Explanation, threshold: Threshol
     if prediction.anomalous and not prediction.regions:
         st.caption("No part of the map reaches the run's pixel threshold: the score is raised by no single place.")
     if prediction.regions:
-        st.markdown("**Regions that raise the alarm**, the strangest first, in pixels of the photo")
+        st.markdown("**Regions that raise the alarm**, the strangest first, in pixels of the photo as it stands here")
         st.dataframe(region_rows(prediction), hide_index=True)
 
 
