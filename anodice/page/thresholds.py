@@ -52,7 +52,8 @@ def figures_sentence(threshold: Threshold, validation: ScoreTable) -> str:
     """What the figures count, in words."""
     found = reached(threshold, validation)
     normals, anomalies = int(np.sum(~validation.label)), int(np.sum(validation.label))
-    own = "" if threshold.fitted_on == "nothing" else " The threshold was fitted on these photos, so they flatter it."
+    flattered = " The threshold was fitted on these photos, so they flatter it."
+    own = flattered if threshold.fitted_on == "validation" else ""
     return (
         f"On the run's validation photos, {anomalies} anomalous and {normals} normal: {found.tp} found, {found.fn} "
         f"missed, {found.fp} false alarms.{own}"

@@ -63,6 +63,10 @@ class Service:
         self.metrics.seconds.observe(time.perf_counter() - start)
         return response
 
+    def close(self) -> None:
+        """End what decodes, once nothing is waiting."""
+        self._decoding.shutdown()
+
     async def _verdict(self, request: Request) -> dict[str, Any]:
         if self._waiting >= self.limits.waiting:
             raise busy(self._waiting)
@@ -109,6 +113,7 @@ def create_app(predictor: Predictor, limits: Limits | None = None) -> FastAPI:
     async def working(app: FastAPI) -> AsyncIterator[None]:
         async with service.batcher:
             yield
+        service.close()
 
     app = FastAPI(title="anodice", lifespan=working, docs_url=None, redoc_url=None)  # their pages load from elsewhere
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,8 @@ def test_the_figures_are_those_of_the_sweep_over_validation(validation, fitted):
     assert figures(reached(high, validation))["Precision"] == "n/a"
     assert "fitted on these photos" in figures_sentence(fitted["f1_max"], validation)
     assert "0 found" in figures_sentence(high, validation)
+    hindsight = replace(fitted["f1_max"], rule="oracle", fitted_on="test")
+    assert "fitted on these photos" not in figures_sentence(hindsight, validation)
 
 
 def test_all_scores_and_thresholds_lie_on_the_slider(fitted):

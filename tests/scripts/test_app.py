@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from anodice import Predictor
+from anodice.page.own_photos import examples, photo_root
 from anodice.page.runs import open_run
 from anodice.page.thresholds import figures, reached
 
@@ -187,6 +188,14 @@ def test_several_photos_give_a_table_and_a_csv(page, photos):
         page.get_by_role("button", name="Download predictions.csv").click()
     lines = Path(download.value.path()).read_text().splitlines()
     assert [line.split(",")[:2] for line in lines[1:]] == [["painted.png", "anomalous"], ["normal.png", "normal"]]
+
+
+def test_a_photo_that_the_run_was_tested_on_can_be_picked(page, run):
+    path = examples(open_run(run))[0]
+    page.get_by_role("combobox", name="or pick some").click()
+    page.get_by_role("option", name=path).click()
+    verdict = "anomalous" if Predictor.from_run(run)(photo_root(open_run(run)) / path).anomalous else "normal"
+    said(page, f"{path} is {verdict}")
 
 
 def test_two_runs_and_the_errors_have_tabs(page, run, photos):
