@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from anodice.page.pictures import overlay, picture
+from anodice.page.predictions import distance_rows, judged, ratio_sentence, region_rows
 from anodice.page.runs import OpenRun
 from anodice.page.uploads import escaped, quoted
-from anodice.page.verdicts import distance_rows, judged, ratio_sentence, region_rows
 from anodice.prediction.explanation import Explanation
 from anodice.thresholds.threshold import Threshold
 from page.loading import class_mean

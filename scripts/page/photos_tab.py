@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from anodice.page.predictions import as_csv, judged, rows, worst_first
 from anodice.page.runs import OpenRun
 from anodice.page.uploads import refusal
-from anodice.page.verdicts import as_csv, judged, rows, worst_first
 from anodice.prediction.explanation import Explanation
 from anodice.prediction.prediction import Prediction, Unreadable
 from page.explained import show_explanation

@@ -9,10 +9,10 @@ import pytest
 
 from anodice.page.first_training import RECIPES, FirstTraining, progress_of
 from anodice.page.pictures import SIDE, overlay, picture
+from anodice.page.predictions import as_csv, distance_rows, judged, ratio_sentence, region_rows, rows, worst_first
 from anodice.page.runs import open_run
 from anodice.page.thresholds import at_value
 from anodice.page.uploads import quoted, read_upload, refusal, shown_name
-from anodice.page.verdicts import as_csv, distance_rows, judged, ratio_sentence, region_rows, rows, worst_first
 from anodice.prediction.explanation import Explanation
 from anodice.prediction.photos import Photo
 from anodice.prediction.prediction import Unreadable
