@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import product
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
@@ -120,6 +121,8 @@ class Memory(nn.Module):
         """The same over the entries of the cells within the radius."""
         height, width, count, length = cells.shape
         radius = min(radius, max(height, width) - 1)
+        if torch.compiler.is_exporting():
+            return self._least_in_graph(cells, radius)
         padded = self._padded(radius)
         queries = cells.new_ones(height, width, count, length + 1)
         queries[..., :length] = cells
@@ -133,6 +136,24 @@ class Memory(nn.Module):
             torch.bmm(queries[y], near, out=products)
             torch.minimum(least[y], products.amin(2), out=least[y])
         return least
+
+    def _least_in_graph(self, cells: Tensor, radius: int) -> Tensor:
+        """The same in one product over all cells: of each cell's entries with the vectors of the cells around it.
+
+        A graph that is run photo by photo reads the entries once, and no copies of them.
+        """
+        height, width = cells.shape[:2]
+        steps = list(product(range(2 * radius + 1), repeat=2))
+        margins = (0, 0, 0, 0, radius, radius, radius, radius)
+        padded = F.pad(cells, margins)
+        near = torch.stack([padded[y : y + height, x : x + width] for y, x in steps], 2)  # (h, w, steps, N, D)
+        products = near.flatten(2, 3) @ self.bank.transpose(2, 3)
+        found = (self.bank.square().sum(3)[:, :, None] - 2 * products).amin(3).unflatten(2, (len(steps), -1))
+        # What a cell's entries found at a step belongs to the cell that lies a step away.
+        back = F.pad(found, margins, value=torch.inf)
+        last = 2 * radius
+        own = [back[last - y :, last - x :][:height, :width, k] for k, (y, x) in enumerate(steps)]
+        return torch.stack(own).amin(0)
 
     def _padded(self, radius: int) -> Tensor:
         """(h + 2 radius, w + 2 radius, E, D + 1): -2 b and |b|² of each entry, of which q and 1 make |b|² - 2 b·q.
