@@ -80,9 +80,7 @@ def fourier_map(spectra: Tensor, templates: Tensor, *, image_size: tuple[int, in
         image_size: H and W.
     """
     first, last = _scaled(_ROWS, spectra.shape[1], _CROPPED)
-    squares = [
-        (ours - theirs).square().sum(2) for ours, theirs in zip(_bands(spectra), _bands(templates), strict=True)
-    ]
+    squares = [(ours - theirs).square().sum(2) for ours, theirs in zip(_bands(spectra), _bands(templates), strict=True)]
     rows = sum(band / band.sum(1, keepdim=True).sqrt().clamp_min(1e-12) for band in squares)
     rows = F.pad(rows, (first, spectra.shape[1] - last))
     middle = (rows / spectra.shape[2])[:, None, :, None].expand(-1, -1, -1, spectra.shape[2])

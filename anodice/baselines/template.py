@@ -96,9 +96,7 @@ class Template(Detector):
         # A few at a time: what lies between the photos and their maps stays in the cache.
         there = self._there()
         if torch.compiler.is_exporting():  # a graph has no loops over batches
-            values, picked, maps = self.compare_by.assess(
-                self.compare_by.prepare(_grey(images)), self.templates[there]
-            )
+            values, picked, maps = self.compare_by.assess(self.compare_by.prepare(_grey(images)), self.templates[there])
             return self._scored(values, there[picked], maps)
         parts = images.split(_TILE if images.device.type == "cpu" else len(images))
         maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []

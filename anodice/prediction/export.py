@@ -101,9 +101,7 @@ def _onnx_bytes(graph: ExportedProgram, about: str) -> bytes:
     for writer in ("torch.onnx", "onnxscript", "onnx_ir"):  # they tell of each node
         logging.getLogger(writer).setLevel(logging.ERROR)
     try:
-        found = torch.onnx.export(
-            graph, input_names=[PHOTOS], output_names=outputs, external_data=False, verbose=False
-        )
+        found = torch.onnx.export(graph, input_names=[PHOTOS], output_names=outputs, external_data=False, verbose=False)
     except torch.onnx.errors.OnnxExporterError as error:
         raise AnodiceError(f"expected a graph that ONNX can hold, but {_first_line(error)}") from error
     model = found.model_proto
