@@ -152,7 +152,7 @@ class Template(Detector):
 
 
 def first_for_missing(photos: Tensor) -> Tensor:
-    """Photos of each class (K,) -> (K,) int64: each class that has photos, and the first of them for each that has none.
+    """Photos of each class (K,) -> (K,) int64: each class that has photos, and the first of them for those without.
 
     What is compared twice wins no more often; a graph must know how many it compares.
 

@@ -39,8 +39,8 @@ class Agreement:
     def sentence(self) -> str:
         """The figures in words."""
         return (
-            f"{self.photos} photos: largest score difference {self.largest:.2g} ({self.share:.2g} where scores beyond 1 "
-            f"count as 1), {self.verdicts} verdicts changed"
+            f"{self.photos} photos: largest score difference {self.largest:.2g} ({self.share:.2g} in units of the "
+            f"score where that is beyond 1), {self.verdicts} verdicts changed"
         )
 
 

@@ -18,7 +18,7 @@ FORMAT = 1
 PHOTOS = "photos"
 """The name of a graph's input: (N, S, S, C) uint8, upright."""
 OUTPUTS = ("maps", "scores", "classes")
-"""The names of its outputs, see `anodice.prediction.network.Outputs`; the last where the detector tells classes apart."""
+"""The names of its outputs, see `anodice.prediction.network.Outputs`; no classes where a detector tells none apart."""
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch_export": ".pt2"}
 """What the files of each format end with; OpenVINO keeps the weights in a `.bin` beside its `.xml`."""

@@ -31,8 +31,8 @@ def load(file: str | Path, threshold: str | float | Threshold | None, *, trusted
         )
     if kind == "torch_export" and not trusted:
         raise AnodiceError(
-            f"expected trusted=True for {path}: torch may run code that is hidden in such a file; say so of a file that "
-            "you have made yourself, or export the run with format=onnx."
+            f"expected trusted=True for {path}: torch may run code that is hidden in such a file; say so of a file "
+            "that you have made yourself, or export the run with format=onnx."
         )
     network, about, shape = _RUNTIMES[kind](path)
     settings = settings_of(about, path)
@@ -134,9 +134,8 @@ _RUNTIMES = {"onnx": _onnx, "openvino": _openvino, "torch_export": _torch_export
 
 
 def _outputs(found: Mapping[str, NDArray[Any]]) -> Outputs:
-    maps, scores, classes = (found.get(name) for name in OUTPUTS)
-    assert maps is not None and scores is not None
-    return Outputs(maps, scores.astype(np.float64, copy=False), classes)
+    maps, scores, classes = OUTPUTS
+    return Outputs(found[maps], found[scores], found.get(classes))
 
 
 def _installed(package: str, extra: str) -> Any:

@@ -72,7 +72,7 @@ class Predictor:
     def from_export(
         cls, file: str | Path, *, threshold: str | float | Threshold | None = None, trusted: bool = False
     ) -> Predictor:
-        """A run that export.py has written as one model, on ONNX Runtime (`.onnx`), OpenVINO (`.xml`) or torch (`.pt2`).
+        """A run that export.py has written as one model, for ONNX Runtime (.onnx), OpenVINO (.xml) or torch (.pt2).
 
         The first two need no torch. Their scores are within 1e-4 of those of the run.
 

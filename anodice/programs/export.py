@@ -72,7 +72,7 @@ def _out(config: DictConfig, run: Path) -> Path:
 
 
 def _photos(run: Path, root: str | None, settings: Settings) -> tuple[str, NDArray[np.uint8]]:
-    """What the photos are, and the photos (N, S, S, C) that the run was validated on; drawn ones where they are gone."""
+    """The photos (N, S, S, C) that the run was validated on, or drawn pictures where they are gone, and which."""
     try:
         photos = load_photos(run, root).photos
     except (AnodiceError, OSError) as error:
