@@ -1,7 +1,7 @@
 """The time to a score: the detector as it is, against torch.compile and exported models, photo by photo and in batches.
 
-Photos come as uint8 arrays, and maps, scores and classes go back as arrays, whatever computes them. Exported models
-take all cores of the process, so both sides are limited by `taskset` alone, not by `--threads`.
+Photos come as uint8 arrays, and maps, scores and classes go back as arrays, whatever computes them. What counts is the
+processor's time on one core, to which other jobs add little: `taskset -c 0 python scripts/benchmark.py --only=...`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _CALLS = 5
 
 
 def _latency(model: str, runtime: str, batch: int) -> Row:
-    if torch.get_num_threads() != cores():
-        raise NotHereError(f"expected a thread of torch for each of {cores()} cores; use taskset, not --threads.")
+    if cores() != 1:
+        raise NotHereError(f"expected one core, got {cores()}; start it with taskset -c 0.")
     ours, settings, photos = _detector(model)
     theirs = _network(model, runtime)
     found = agreement(ours, theirs, photos, settings)
@@ -56,13 +56,13 @@ def _latency(model: str, runtime: str, batch: int) -> Row:
 
 
 def _milliseconds(network: Network, photos: NDArray[np.uint8]) -> float:
-    """Of a photo, with its map and class; the quickest of many calls, for other jobs only add to it."""
+    """Of a photo, with its map and class; the quickest of many calls."""
     network(photos)  # whatever came before used the cache for itself
-    times, start = [], time.perf_counter()
-    while len(times) < _CALLS or time.perf_counter() - start < _SECONDS:
-        begin = time.perf_counter()
+    times, start = [], time.process_time()
+    while len(times) < _CALLS or time.process_time() - start < _SECONDS:
+        begin = time.process_time()
         network(photos)
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     return 1e3 * min(times) / len(photos)
 
 
