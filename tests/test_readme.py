@@ -17,7 +17,7 @@ COMMANDS = sorted(
         line.rpartition("&& ")[2].partition("#")[0].strip()
         for block in re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)
         for line in block.splitlines()
-        if re.match(r"(pip install -e \. && )?python (train|evaluate|predict)\.py", line)
+        if re.match(r"(pip install -e \. && )?python (train|evaluate|predict|export)\.py", line)
     }
 )
 GROUPS = re.findall(

@@ -276,6 +276,8 @@ def _nearest(images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def _wrapped_squares(templates: Tensor, images: Tensor) -> Tensor:
+    if torch.compiler.is_exporting():  # runtimes do not multiply uint8
+        return (templates.int() - images.int()).square() & 255
     differences = templates - images
     return differences * differences
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from anodice.baselines.spectra import fourier_distances, fourier_map, row_spectrum
+from anodice.baselines.template import first_for_missing
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.detector import Detector, Scored
@@ -68,6 +69,10 @@ class Fourier(Detector):
 
     def _nearest(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
         """Distance to the nearest class that has photos (N,), and that class (N,) int64."""
+        if torch.compiler.is_exporting():
+            there = first_for_missing(self.photos)
+            distances, picked = fourier_distances(spectra, self.spectra[there]).min(1)
+            return distances, there[picked]
         there = self.photos.nonzero()[:, 0]
         if len(there) == 0:
             raise AnodiceError("expected spectra to compare with, got none; train the detector first.")

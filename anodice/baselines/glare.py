@@ -53,6 +53,8 @@ def inpaint(images: Tensor, unknown: Tensor) -> Tensor:
     >>> inpaint(images, images == 1).flatten().tolist()
     [0.20000000298023224, 0.20000000298023224, 0.20000000298023224]
     """
+    if torch.compiler.is_exporting():
+        return _inpaint_in_graph(images, unknown)
     # A margin that is never known and never filled keeps every neighbour inside one long row of pixels.
     margin = (RADIUS,) * 4
     values = F.pad(images, margin)
@@ -75,6 +77,28 @@ def inpaint(images: Tensor, unknown: Tensor) -> Tensor:
     return flat.view_as(values)[..., RADIUS:-RADIUS, RADIUS:-RADIUS]
 
 
+def _inpaint_in_graph(images: Tensor, unknown: Tensor) -> Tensor:
+    """The same over whole images at each layer: a graph knows no lists of pixels whose length the photos tell."""
+    from torch._higher_order_ops.while_loop import while_loop
+
+    square = _squares(images.device).to(images.dtype)
+    touching = (square == 1).to(images)[None, None]
+    weights = torch.where((square > 0) & (square <= RADIUS**2), square.clamp_min(1) ** -1.5, 0)[None, None]
+
+    def layer(known: Tensor) -> Tensor:
+        return (known == 0) & (F.conv2d(known, touching, padding=RADIUS) > 0)
+
+    def any_left(values: Tensor, known: Tensor) -> Tensor:
+        return layer(known).any()
+
+    def filled(values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        next_layer, shares = layer(known), F.conv2d(known, weights, padding=RADIUS)
+        means = F.conv2d(values * known, weights, padding=RADIUS) / shares.clamp_min(1e-6)
+        return torch.where(next_layer, means, values), known + next_layer.to(known)
+
+    return while_loop(any_left, filled, (images.clone(), (~unknown).to(images)))[0]
+
+
 def _blur(images: Tensor, side: int) -> Tensor:
     if side == 1:
         return images
@@ -88,7 +112,12 @@ def _blur(images: Tensor, side: int) -> Tensor:
 def _neighbours(width: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Steps to the pixels within `RADIUS` in rows of `width`, and their weights."""
     axis = torch.arange(-RADIUS, RADIUS + 1, device=like.device)
-    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
-    square = rows.square() + columns.square()
+    square = _squares(like.device)
     inside = (square > 0) & (square <= RADIUS**2)
-    return (rows * width + columns)[inside], square[inside].to(like.dtype) ** -1.5
+    return (axis[:, None] * width + axis)[inside], square[inside].to(like.dtype) ** -1.5
+
+
+def _squares(device: torch.device) -> Tensor:
+    """The squared distances of the pixels of a square window from its middle, up to `RADIUS` rows and columns away."""
+    axis = torch.arange(-RADIUS, RADIUS + 1, device=device)
+    return axis[:, None].square() + axis.square()

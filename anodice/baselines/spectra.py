@@ -7,6 +7,8 @@ grow with the image; frequencies are in cycles per row and do not.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,7 +41,10 @@ def preprocess(images: Tensor) -> Tensor:
 
 def row_spectrum(images: Tensor) -> Tensor:
     """|FFT| along each row, not normalised: images (N, 1, H, W) -> spectra (N, h, w) of their middles."""
-    return torch.fft.fft(preprocess(images), dim=2).abs()
+    rows = preprocess(images)
+    if torch.compiler.is_exporting():
+        return _by_products(rows)
+    return torch.fft.fft(rows, dim=2).abs()
 
 
 def fourier_distances(spectra: Tensor, templates: Tensor) -> Tensor:
@@ -52,6 +57,11 @@ def fourier_distances(spectra: Tensor, templates: Tensor) -> Tensor:
     Returns:
         (N, K).
     """
+    if torch.compiler.is_exporting():  # ONNX has no cdist
+        return sum(
+            (ours[:, None] - theirs).square().sum((2, 3)).sqrt()
+            for ours, theirs in zip(_bands(spectra), _bands(templates), strict=True)
+        )
     # By products, cdist would lose the digits of small distances.
     return sum(
         torch.cdist(ours.flatten(1), theirs.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
@@ -69,14 +79,21 @@ def fourier_map(spectra: Tensor, templates: Tensor, *, image_size: tuple[int, in
         templates: (N, h, w), one per spectrum.
         image_size: H and W.
     """
-    rows = spectra.new_zeros(spectra.shape[:2])
     first, last = _scaled(_ROWS, spectra.shape[1], _CROPPED)
-    for ours, theirs in zip(_bands(spectra), _bands(templates), strict=True):
-        squares = (ours - theirs).square().sum(2)
-        rows[:, first:last] += squares / squares.sum(1, keepdim=True).sqrt().clamp_min(1e-12)
+    squares = [(ours - theirs).square().sum(2) for ours, theirs in zip(_bands(spectra), _bands(templates), strict=True)]
+    rows = sum(band / band.sum(1, keepdim=True).sqrt().clamp_min(1e-12) for band in squares)
+    rows = F.pad(rows, (first, spectra.shape[1] - last))
     middle = (rows / spectra.shape[2])[:, None, :, None].expand(-1, -1, -1, spectra.shape[2])
     (top, bottom), (left, right) = (_scaled(_CROP, size, _SIDE) for size in image_size)
     return F.pad(middle, (left, image_size[1] - right, top, image_size[0] - bottom))
+
+
+def _by_products(rows: Tensor) -> Tensor:
+    """The magnitudes of the transform by products with cosines and sines, for graphs: few runtimes have an FFT."""
+    places = torch.arange(rows.shape[2], dtype=torch.float64, device=rows.device)
+    angles = (2 * math.pi / rows.shape[2]) * (places[:, None] * places % rows.shape[2])
+    cosines, sines = (rows @ wave.to(rows) for wave in (angles.cos(), angles.sin()))
+    return (cosines.square() + sines.square()).sqrt()
 
 
 def _bands(spectra: Tensor) -> tuple[Tensor, Tensor]:

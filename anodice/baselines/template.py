@@ -96,6 +96,9 @@ class Template(Detector):
     def assess(self, images: Tensor) -> Scored:
         # A few at a time: what lies between the photos and their maps stays in the cache.
         there = self._there()
+        if torch.compiler.is_exporting():  # a graph has no loops over batches
+            values, picked, maps = self.compare_by.assess(self.compare_by.prepare(_grey(images)), self.templates[there])
+            return self._scored(values, there[picked], maps)
         parts = images.split(_TILE if images.device.type == "cpu" else len(images))
         maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []
         for part in parts:
@@ -103,7 +106,9 @@ class Template(Detector):
             values, picked, maps[start : start + len(part)] = self.compare_by.assess(prepared, self.templates[there])
             start += len(part)
             found.append((values, there[picked]))
-        values, classes = (torch.cat(column) for column in zip(*found, strict=True))
+        return self._scored(*(torch.cat(column) for column in zip(*found, strict=True)), maps)
+
+    def _scored(self, values: Tensor, classes: Tensor, maps: Tensor) -> Scored:
         if self.compare_by.banded:
             values = self.compare_by.score(values, self.low[classes], self.high[classes])
         scores = values.double()
@@ -136,6 +141,8 @@ class Template(Detector):
 
     def _there(self) -> Tensor:
         """The classes that have a template."""
+        if torch.compiler.is_exporting():
+            return first_for_missing(self.photos)
         there = self.photos.nonzero()[:, 0]
         if len(there) == 0:
             raise AnodiceError("expected templates to compare with, got none; train the detector first.")
@@ -154,6 +161,18 @@ class Template(Detector):
         values, classes = (torch.cat(column) for column in zip(*found, strict=True))
         for k in classes.unique():
             self.low[k], self.high[k] = values[classes == k].aminmax()
+
+
+def first_for_missing(photos: Tensor) -> Tensor:
+    """Photos of each class (K,) -> (K,) int64: each class that has photos, and the first of them for those without.
+
+    What is compared twice wins no more often; a graph must know how many it compares.
+
+    >>> first_for_missing(torch.tensor([0, 3, 0, 5])).tolist()
+    [1, 1, 1, 3]
+    """
+    there = photos > 0
+    return torch.where(there, torch.arange(len(photos), device=photos.device), there.int().argmax())
 
 
 def _grey(images: Tensor) -> Tensor:

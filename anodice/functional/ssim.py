@@ -8,7 +8,8 @@ Wang et al. 2004 (SSIM), Wang, Simoncelli & Bovik 2003 (multi-scale).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from anodice.functional.windows import (
     Mirrored,
     gaussian_taps,
     one_by_one,
+    plane_means,
     side_by_side,
     staggered,
     tiles,
@@ -54,6 +56,8 @@ def ssim_matrix(images: Tensor, templates: Tensor, *, window: int, sample: bool)
     torch.Size([2, 2])
     """
     _check(images, window)
+    if torch.compiler.is_exporting():
+        return _matrix(images, templates, uniform_taps(window), _c2(window, sample))
     if len(images) < len(templates):  # the longer side is worked on side by side
         return ssim_matrix(templates, images, window=window, sample=sample).T
     size, starts = tiles(len(images), _tile(images))
@@ -174,6 +178,21 @@ def _each(values: Tensor) -> Tensor:
     return values.permute(2, 0, 1).contiguous()[..., None]
 
 
+def _matrix(images: Tensor, templates: Tensor, taps: Tensor, c2: float) -> Tensor:
+    """What `_Compare` computes of (N, 1, H, W) and (K, 1, H, W), for graphs: (N, K)."""
+    ours, theirs = images - 0.5, templates[:, 0] - 0.5
+    (mean, variance), (their_mean, their_variance) = (_plane_moments(side, taps) for side in (ours, theirs))
+    contrast = 2 * plane_means(ours * theirs, taps) - 2 * mean * their_mean + c2
+    mean, their_mean = mean + 0.5, their_mean + 0.5
+    luminance = (2 * mean * their_mean + C1) / (mean.square() + their_mean.square() + C1)
+    return (luminance * contrast / (variance + their_variance + c2)).mean((2, 3))
+
+
+def _plane_moments(centred: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:
+    mean = plane_means(centred, taps)
+    return mean, plane_means(centred.square(), taps) - mean.square()
+
+
 def _moments(centred: Tensor, taps: Tensor, *, plus: float = 0.0) -> tuple[Tensor, Tensor]:
     """Means and variances of grey levels - 0.5, (H, W, P); `plus` is added to the variances."""
     mean = window_means(centred, taps)
@@ -183,8 +202,11 @@ def _moments(centred: Tensor, taps: Tensor, *, plus: float = 0.0) -> tuple[Tenso
 def _maps(images: Tensor, references: Tensor, taps: Tensor, c2: float, *, margin: int) -> Tensor:
     """SSIM of pairs (N, C, H, W) in each window of the images with a mirrored margin: (N*C, 1, H', W')."""
     images, references = images.flatten(0, 1), references.flatten(0, 1)
+    if torch.compiler.is_exporting():
+        means = partial(plane_means, taps=taps, margin=margin)
+        return _pair_maps(images + references - 1, images - references, means, c2)[:, None]
     size, starts = tiles(len(images), _tile(images))
-    shape = images.shape[1:]
+    shape, means = images.shape[1:], partial(window_means, taps=taps)
     maps = images.new_empty(len(images), 1, *(length + 2 * margin - len(taps) + 1 for length in shape))
     between = staggered(size, shape, like=images)
     total, difference = (Mirrored(images.new_empty(*shape, size), margin=margin) for _ in range(2))
@@ -192,21 +214,22 @@ def _maps(images: Tensor, references: Tensor, taps: Tensor, c2: float, *, margin
         x, y = (side[start : start + size] for side in (images, references))
         torch.sub(torch.add(x, y, out=between).permute(1, 2, 0), 1, out=total.inner)
         difference.inner.copy_(torch.sub(x, y, out=between).permute(1, 2, 0))
-        one_by_one(_pair_maps(total.filled(), difference.filled(), taps, c2), out=maps[start : start + size])
+        pairs = _pair_maps(total.filled(), difference.filled(), means, c2)
+        one_by_one(pairs, out=maps[start : start + size])
     return maps
 
 
-def _pair_maps(total: Tensor, difference: Tensor, taps: Tensor, c2: float) -> Tensor:
-    """From x + y - 1 and x - y, (H, W, P) each and both overwritten, to SSIM (H', W', P).
+def _pair_maps(total: Tensor, difference: Tensor, means: Callable[..., Tensor], c2: float) -> Tensor:
+    """From x + y - 1 and x - y, (H, W, P) each and both overwritten, to SSIM (H', W', P), with the window's `means`.
 
     In sum and difference SSIM is (a - 2 md²) (b - 2 vd) / (a b) with a = ms² + md² + 2 C1 and b = vs + vd + 2 C2, of
     their means m and variances v: where the images are alike, rounding errors are multiplied by the little that they
     differ.
     """
-    mean = window_means(total, taps)
-    square = window_means(difference, taps).square_()
-    variance = window_means(total.square_(), taps, plus=2 * c2).addcmul_(mean, mean, value=-1)
-    spread = window_means(difference.square_(), taps).sub_(square)
+    mean = means(total)
+    square = means(difference).square_()
+    variance = means(total.square_(), plus=2 * c2).addcmul_(mean, mean, value=-1)
+    spread = means(difference.square_()).sub_(square)
     contrast = variance.add_(spread)
     level = mean.add_(1)
     luminance = torch.addcmul(square, level, level, out=level).add_(2 * C1)

@@ -125,6 +125,31 @@ def window_means(values: Tensor, taps: Tensor, *, plus: float = 0.0) -> Tensor:
     return means.permute(0, 2, 3, 1)[0].contiguous()
 
 
+def plane_means(planes: Tensor, taps: Tensor, *, margin: int = 0, plus: float = 0.0) -> Tensor:
+    """As `window_means` with a margin that mirrors, of planes one by one: (..., H, W) -> (..., H', W').
+
+    Two products with constant matrices, whatever the number of planes: what an exported graph can hold. They round
+    otherwise than `window_means`.
+
+    >>> plane_means(torch.ones(2, 5, 4), uniform_taps(3), margin=1).shape
+    torch.Size([2, 5, 4])
+    """
+    rows, columns = (_mirroring_matrix(size, taps, margin, like=planes) for size in planes.shape[-2:])
+    means = rows @ planes @ columns.T
+    return means if plus == 0 else means + plus
+
+
+def resized_by_mean(images: Tensor, side: int) -> Tensor:
+    """(N, C, H, W) -> (N, C, side, side): the means over so many parts of the height and the width.
+
+    That of torch but for exported graphs: ONNX has none for parts of unequal length.
+    """
+    if not torch.compiler.is_exporting():
+        return F.adaptive_avg_pool2d(images, side)
+    rows, columns = (_parts_matrix(size, side, like=images) for size in images.shape[2:])
+    return rows @ images @ columns.T
+
+
 def tiles(count: int, most: int) -> tuple[int, list[int]]:
     """The size and the starts of the fewest tiles of one size, at most `most`, that cover `count`; they may overlap.
 
@@ -151,6 +176,8 @@ def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
             f"expected images of more than {radius} pixels a side to smooth with a deviation of {sigma:g}, got "
             f"{images.shape[2]} x {images.shape[3]}; smooth less."
         )
+    if torch.compiler.is_exporting():
+        return plane_means(images, gaussian_taps(sigma, radius), margin=radius)
     taps, planes = gaussian_taps(sigma, radius), images.flatten(0, 1)[:, None]
     size, starts = tiles(len(planes), TILE if images.device.type == "cpu" else len(planes))
     blurred = torch.empty_like(planes, memory_format=torch.contiguous_format)
@@ -160,6 +187,21 @@ def gaussian_blur(images: Tensor, *, sigma: float) -> Tensor:
         mirrored.inner.copy_(between.copy_(planes[start : start + size, 0]).permute(1, 2, 0))
         one_by_one(window_means(mirrored.filled(), taps), out=blurred[start : start + size])
     return blurred.view(images.shape)
+
+
+def _mirroring_matrix(size: int, taps: Tensor, margin: int, *, like: Tensor) -> Tensor:
+    """(P, size): that of `window_matrix` for `size` pixels with a margin that mirrors them."""
+    places = torch.arange(-margin, size + margin, device=like.device).abs()
+    mirrored = (size - 1) - ((size - 1) - places).abs()
+    pixels = torch.arange(size, device=like.device)
+    return window_matrix(size + 2 * margin, taps, like=like) @ (mirrored[:, None] == pixels).to(like)
+
+
+def _parts_matrix(size: int, parts: int, *, like: Tensor) -> Tensor:
+    """(parts, size): a product with it is the mean over each part, which may overlap by a pixel."""
+    part, pixel = torch.arange(parts, device=like.device)[:, None], torch.arange(size, device=like.device)
+    inside = ((pixel >= part * size // parts) & (pixel < -(-(part + 1) * size // parts))).to(like)
+    return inside / inside.sum(1, keepdim=True)
 
 
 def _planes(values: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class _MaxPool(nn.MaxPool2d):
     """The same; of grey images many times as fast on a CPU, which works on the channels of a pixel at once."""
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1] > 1:
+        if images.shape[1] > 1 or torch.compiler.is_exporting():
             return super().forward(images)
         side_by_side = images.transpose(0, 1).contiguous(memory_format=torch.channels_last)
         # What comes after must find the format of the images: it would work in another one, slowly.

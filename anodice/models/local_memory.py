@@ -12,6 +12,7 @@ from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
+from anodice.functional.windows import resized_by_mean
 from anodice.models.feature_memory import Extract, spread
 from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
@@ -160,7 +161,7 @@ class LocalMemory(nn.Module):
         side = self.image_size // _CELL
         smooth = (F.avg_pool2d(features.float(), 3, stride=1, padding=1) for features in layers)
         return [
-            F.adaptive_avg_pool2d(features, side)
+            resized_by_mean(features, side)
             if features.shape[2] >= side
             else F.interpolate(features, size=(side, side), mode="bilinear", align_corners=False)
             for features in smooth

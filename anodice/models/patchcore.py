@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
+from anodice.functional.windows import resized_by_mean
 from anodice.models.feature_memory import Extract, spread
 from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
@@ -76,36 +77,43 @@ class PatchMemory(nn.Module):
         patches = _patches(layers)
         rows = patches.permute(0, 2, 3, 1).flatten(0, 2)
         squares = self.bank.square().sum(1)
-        found = [
-            torch.addmm(squares, part, self.bank.T, alpha=-2).min(1) for part in rows.split(_ROWS)
-        ]  # |b|² - 2 b·p, of which the least is the nearest
-        nearest = torch.cat([part.indices for part in found]).view(len(images), -1)
+        parts = [rows] if torch.compiler.is_exporting() else rows.split(_ROWS)
+        # |b|² - 2 b·p, of which the least is the nearest
+        found = [torch.addmm(squares, part, self.bank.T, alpha=-2).min(1) for part in parts]
+        places = patches.shape[2] * patches.shape[3]
+        nearest = torch.cat([part.indices for part in found]).view(-1, places)
         least = torch.cat([part.values for part in found])
-        distances = (least + rows.square().sum(1)).clamp_min(0).sqrt().view(len(images), -1)
-        scores = self._weighted(rows.view(len(images), -1, rows.shape[1]), distances, nearest)
+        distances = (least + rows.square().sum(1)).clamp_min(0).sqrt().view(-1, places)
+        scores = self._weighted(rows.view(-1, places, rows.shape[1]), distances, nearest)
         size = (self.image_size, self.image_size)
-        grid = distances.view(len(images), 1, *patches.shape[2:])
+        grid = distances.view(-1, 1, *patches.shape[2:])
         maps, _ = self.score(F.interpolate(grid, size=size, mode="bilinear", align_corners=False))
         return maps, scores
 
     def _weighted(self, patches: Tensor, distances: Tensor, nearest: Tensor) -> Tensor:
         """The scores (N,) from patches (N, P, D), their distances and their nearest entries (N, P)."""
         inside = self._inside(distances.shape[1])
-        worst = torch.where(inside, distances, -torch.inf).argmax(1)
-        each = torch.arange(len(distances), device=distances.device)
-        farthest, entry, distance = patches[each, worst], nearest[each, worst], distances[each, worst]
+        worst = torch.where(inside, distances, -torch.inf).argmax(1, keepdim=True)
+        farthest = patches.gather(1, worst[:, :, None].expand(-1, -1, patches.shape[2]))[:, 0]
+        entry, distance = (values.gather(1, worst)[:, 0] for values in (nearest, distances))
         count = min(self.neighbours, len(self.bank))
-        around = torch.cdist(self.bank[entry], self.bank).topk(count, dim=1, largest=False).indices
+        around = self._distances(entry).topk(count, dim=1, largest=False).indices
         others = (farthest[:, None] - self.bank[around]).norm(dim=2)
         # Relative to the largest, so that no exponential overflows. With m alone the sum is its own and the weight 0.
         weight = 1 - (distance - others.logsumexp(1)).exp() if count > 1 else torch.ones_like(distance)
         scores = weight.clamp(0, 1) * distance
         return (scores.cpu() if scores.device.type == "mps" else scores).double()
 
+    def _distances(self, entry: Tensor) -> Tensor:
+        """From some entries to all of the memory, (N,) -> (N, M); in a graph, which needs but their order, squared."""
+        if torch.compiler.is_exporting():  # ONNX has no cdist
+            return self.bank.square().sum(1) - 2 * self.bank[entry] @ self.bank.T
+        return torch.cdist(self.bank[entry], self.bank)
+
     def _inside(self, places: int) -> Tensor:
         """Which places (P,) of the patches lie within the border."""
         side = round(places**0.5)
-        return F.adaptive_avg_pool2d(self.score.inside[None].float(), side).flatten() >= 0.5
+        return resized_by_mean(self.score.inside[None, None].float(), side).flatten() >= 0.5
 
 
 def _patches(layers: list[Tensor]) -> Tensor:

@@ -69,6 +69,26 @@ class Predictor:
 
         return cls(*load(run, threshold, log_dir=Path(log_dir), device=device))
 
+    @classmethod
+    def from_export(
+        cls, file: str | Path, *, threshold: str | float | Threshold | None = None, trusted: bool = False
+    ) -> Predictor:
+        """A run that export.py has written as one model, for ONNX Runtime (.onnx), OpenVINO (.xml) or torch (.pt2).
+
+        The first two need no torch. Their scores are within 1e-4 of those of the run.
+
+        Args:
+            threshold: see `from_run`; the thresholds of the run's `evaluations/` are not in the file.
+            trusted: whether you have made the file yourself, which `.pt2` files ask for: loading one can run code.
+
+        Raises:
+            AnodiceError: no such file, one that is damaged or not ours, a runtime that is not installed; no such
+                threshold.
+        """
+        from anodice.prediction.from_export import load
+
+        return cls(*load(file, threshold, trusted=trusted))
+
     @property
     def threshold(self) -> Threshold:
         """What the verdicts are made with."""
@@ -130,7 +150,7 @@ class Predictor:
         if self._turn is not None:
             pixels = self._turn(pixels[..., 0])[..., None]
         found = self.network(pixels)
-        names = self._names(found)
+        names = self.settings.names(found)
         anomalous = self.threshold.flags(found.scores, names)
         cuts = self.threshold.values(found.scores, names)
         return [
@@ -156,11 +176,6 @@ class Predictor:
             size=photo.size,
             scale=settings.scale,
         )
-
-    def _names(self, found: Outputs) -> NDArray[np.str_]:
-        if found.classes is None or not self.settings.classes:
-            return np.full(len(found.scores), "")
-        return np.array(self.settings.classes)[found.classes]
 
     def _file(self, path: Path) -> Prediction:
         read = self._read(path.expanduser())

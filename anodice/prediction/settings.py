@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anodice.app.recipe import make
 from anodice.errors import AnodiceError, unknown
 from anodice.evaluation.map_scale import MapScale
+from anodice.prediction.network import Outputs
 from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.rules import Manual
 from anodice.thresholds.threshold import Threshold
@@ -67,6 +71,12 @@ class Settings:
     def turner(self) -> Callable[[Any], Any] | None:
         """What turns grey photos (N, S, S) uint8 upright; None for nothing."""
         return None if self.orientation is None else make(self.orientation)
+
+    def names(self, found: Outputs) -> NDArray[np.str_]:
+        """The class that each photo is taken for (N,); empty where the detector tells no classes apart."""
+        if found.classes is None or not self.classes:
+            return np.full(len(found.scores), "")
+        return np.array(self.classes)[found.classes]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

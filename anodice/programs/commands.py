@@ -1,4 +1,4 @@
-"""The commands `train.py`, `evaluate.py` and `predict.py`, also installed as `anodice-train` and so on.
+"""The commands `train.py`, `evaluate.py`, `predict.py` and `export.py`, also installed as `anodice-train` and so on.
 
 torch and Lightning load only once the config is known to be right: help and mistakes are answered at once.
 """
@@ -44,6 +44,12 @@ def predict() -> None:
     run(_predict, "predict")
 
 
+def export() -> None:
+    """Write a finished run as one model: `python export.py run=latest format=onnx`."""
+    register_resolvers()
+    run(_export, "export")
+
+
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def _train(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -77,4 +83,14 @@ def _predict(config: DictConfig) -> None:
     from anodice.programs.predict import predict
 
     if predict(config):
+        sys.exit(1)
+
+
+@hydra.main(config_path=str(CONF), config_name="export", version_base="1.3")
+def _export(config: DictConfig) -> None:
+    check_types(config, "export", HydraConfig.get().runtime.choices)
+    OmegaConf.resolve(config)
+    from anodice.programs.export import export_run
+
+    if not export_run(config):
         sys.exit(1)

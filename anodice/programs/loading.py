@@ -26,6 +26,17 @@ def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
         AnodiceError: the photos are not those of the run, or its config names something foreign.
     """
     config = run_folder.read_config(run)
+    data = load_photos(run, root)
+    told = OmegaConf.to_container(config.model)
+    detector = load_detector(told, run / run_folder.BEST, accelerator=config.trainer.accelerator)
+    if not detector.is_fitted:  # the training was killed before its end
+        detector.fit(data.fit_batches(detector.device), data.held_out_batches(detector.device))
+    return detector, data
+
+
+def load_photos(run: Path, root: str | None) -> DiceDataModule:
+    """The photos of a finished run; see `load_run`."""
+    config = run_folder.read_config(run)
     if root is not None:
         config.data.root = root
     config.data.augmentation = None  # for training only
@@ -36,11 +47,7 @@ def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
             f"expected the photos that {run} was trained on (split {expected}), but those in {data.photos.walked.root} "
             f"give the split {data.photos.split.digest}; bring the photos back as they were, or train a new run."
         )
-    told = OmegaConf.to_container(config.model)
-    detector = load_detector(told, run / run_folder.BEST, accelerator=config.trainer.accelerator)
-    if not detector.is_fitted:  # the training was killed before its end
-        detector.fit(data.fit_batches(detector.device), data.held_out_batches(detector.device))
-    return detector, data
+    return data
 
 
 def about(config: DictConfig, detector: Detector) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import product
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
@@ -103,8 +104,11 @@ class Memory(nn.Module):
             raise AnodiceError(
                 "expected features of normal photos to compare with, got none; train the detector first."
             )
-        cells, squares = features.permute(2, 3, 0, 1), features.square().sum(1)
-        least = self._least_anywhere(cells) if self.radius is None else self._least_nearby(cells, self.radius)
+        if torch.compiler.is_exporting():
+            least, squares = self._least_in_graph(features)
+        else:
+            cells, squares = features.permute(2, 3, 0, 1), features.square().sum(1)
+            least = self._least_anywhere(cells) if self.radius is None else self._least_nearby(cells, self.radius)
         # Rounding leaves sums a little below 0 where nothing differs.
         return (squares + least.permute(2, 0, 1)).clamp_min(0).sqrt()[:, None]
 
@@ -133,6 +137,34 @@ class Memory(nn.Module):
             torch.bmm(queries[y], near, out=products)
             torch.minimum(least[y], products.amin(2), out=least[y])
         return least
+
+    def _least_in_graph(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The same within the radius, whatever it is, (h, w, N), and |q|² (N, h, w).
+
+        One product over all cells: of each cell's entries with the vectors of the cells around it. A graph that is run
+        photo by photo reads the entries once, and no copies of them.
+        """
+        # Around their middle the vectors are short, and less is lost in the difference of squares.
+        middle = self.bank.mean((0, 1, 2))
+        bank, features = self.bank - middle, features - middle[:, None, None]
+        (height, width), squares = bank.shape[:2], features.square().sum(1)
+        if self.radius is None:
+            entries = bank.flatten(0, 2)
+            products = entries @ features.flatten(2)
+            return (entries.square().sum(1, keepdim=True) - 2 * products).amin(1).T.unflatten(
+                0, (height, width)
+            ), squares
+        radius = min(self.radius, max(height, width) - 1)
+        steps = list(product(range(2 * radius + 1), repeat=2))
+        margins = (0, 0, 0, 0, radius, radius, radius, radius)
+        padded = F.pad(features.permute(2, 3, 1, 0), margins)
+        near = torch.stack([padded[y : y + height, x : x + width] for y, x in steps], 3)  # (h, w, D, steps, N)
+        products = bank @ near.flatten(3, 4)
+        found = (bank.square().sum(3, keepdim=True) - 2 * products).amin(2).unflatten(2, (len(steps), -1))
+        # What a cell's entries found at a step belongs to the cell that lies a step away.
+        back = F.pad(found, margins, value=torch.inf)
+        own = [back[2 * radius - y :, 2 * radius - x :][:height, :width, k] for k, (y, x) in enumerate(steps)]
+        return torch.stack(own).amin(0), squares
 
     def _padded(self, radius: int) -> Tensor:
         """(h + 2 radius, w + 2 radius, E, D + 1): -2 b and |b|² of each entry, of which q and 1 make |b|² - 2 b·q.

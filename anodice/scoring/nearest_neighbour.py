@@ -48,8 +48,14 @@ class NearestNeighbour(Score):
             )
         features = given(seen.features)
         pooled = features.mean((2, 3))
-        nearest = self.bank[torch.cdist(pooled, self.bank).argmin(1)]
+        nearest = self.bank[self._nearest(pooled)]
         difference = pooled - nearest
         shares = torch.einsum("nchw,nc->nhw", features - nearest[:, :, None, None], difference)[:, None]
         maps = F.interpolate(shares, size=(self.image_size, self.image_size), mode="bilinear", align_corners=False)
         return maps, difference.double().square().sum(1)
+
+    def _nearest(self, pooled: Tensor) -> Tensor:
+        """Which entry of the bank is the nearest of each vector, (N, D) -> (N,)."""
+        if torch.compiler.is_exporting():  # ONNX has no cdist
+            return (self.bank.square().sum(1) - 2 * pooled @ self.bank.T).argmin(1)
+        return torch.cdist(pooled, self.bank).argmin(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from anodice.scoring.map_score import MapScore
@@ -64,14 +65,19 @@ class ResidualScore(Score):
 
     def anomaly_map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """(N, 1, H, W), higher is stranger; the lowest value of each map fills its border."""
+        if torch.compiler.is_exporting():  # a graph has no loops over batches
+            return self._map(images, reconstructions)
         size = _TILE if images.device.type == "cpu" else len(images)
         maps = images.new_empty(len(images), 1, *images.shape[2:])
         for start in range(0, len(images), max(1, size)):
             part = slice(start, start + size)
-            smooth = self.map_score.smooth(self.residual(images[part], reconstructions[part]))
-            maps[part] = self.map_score.border(smooth if self.statistics is None else self.statistics.normalise(smooth))
+            maps[part] = self._map(images[part], reconstructions[part])
         return maps
 
     def pool(self, maps: Tensor) -> Tensor:
         """Anomaly maps (N, 1, H, W) -> scores (N,) float64."""
         return self.map_score.pool(maps)
+
+    def _map(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        smooth = self.map_score.smooth(self.residual(images, reconstructions))
+        return self.map_score.border(smooth if self.statistics is None else self.statistics.normalise(smooth))
