@@ -65,8 +65,12 @@ def example(word: str) -> str:
 
 def test_the_example_of_new_photos_runs(finished_run, dice_root, monkeypatch, capsys):
     photo = sorted((dice_root / "test_set" / "ano").iterdir())[0]
-    there = example("Predictor").replace('"latest"', repr(str(finished_run))).replace('"photo.png"', repr(str(photo)))
-    there = there.replace('"DIR"', repr(str(dice_root / "test_set"))).replace("found.show()", "found.figure()")
+    there = example("Predictor.from_run").replace('"latest"', repr(str(finished_run)))
+    there = (
+        there.replace('"photo.png"', repr(str(photo)))
+        .replace('"DIR"', repr(str(dice_root / "test_set")))
+        .replace("found.show()", "found.figure()")
+    )
     found = {}
     exec(there, found)
     assert "normals_only: " in capsys.readouterr().out

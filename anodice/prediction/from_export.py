@@ -157,5 +157,5 @@ def _check_names(path: Path, inputs: list[str], outputs: list[str]) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> AnodiceError:
-    reason = (str(error) or type(error).__name__).strip().splitlines()[0][:160]
+    reason = " ".join((str(error) or type(error).__name__).split())[:200]
     return AnodiceError(f"expected a whole model in {path}, which cannot be loaded ({reason}); export the run again.")

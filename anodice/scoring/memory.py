@@ -146,18 +146,15 @@ class Memory(nn.Module):
         """
         # Around their middle the vectors are short, and less is lost in the difference of squares.
         middle = self.bank.mean((0, 1, 2))
-        bank, features = self.bank - middle, features - middle[:, None, None]
-        (height, width), squares = bank.shape[:2], features.square().sum(1)
+        bank, cells = self.bank - middle, features.permute(2, 3, 1, 0) - middle[:, None]  # (h, w, D, N)
+        (height, width), squares = bank.shape[:2], cells.square().sum(2).permute(2, 0, 1)
         if self.radius is None:
             entries = bank.flatten(0, 2)
-            products = entries @ features.flatten(2)
-            return (entries.square().sum(1, keepdim=True) - 2 * products).amin(1).T.unflatten(
-                0, (height, width)
-            ), squares
+            return (entries.square().sum(1, keepdim=True) - 2 * (entries @ cells)).amin(2), squares
         radius = min(self.radius, max(height, width) - 1)
         steps = list(product(range(2 * radius + 1), repeat=2))
         margins = (0, 0, 0, 0, radius, radius, radius, radius)
-        padded = F.pad(features.permute(2, 3, 1, 0), margins)
+        padded = F.pad(cells, margins)
         near = torch.stack([padded[y : y + height, x : x + width] for y, x in steps], 3)  # (h, w, D, steps, N)
         products = bank @ near.flatten(3, 4)
         found = (bank.square().sum(3, keepdim=True) - 2 * products).amin(2).unflatten(2, (len(steps), -1))

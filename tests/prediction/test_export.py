@@ -73,7 +73,7 @@ def settings_for(detector: Detector, scores: np.ndarray) -> Settings:
     ordered = np.unique(scores)
     middle = len(ordered) // 2
     value = float(ordered[max(0, middle - 1) : middle + 1].mean())
-    threshold = Manual(value).fit([], [], fitted_on="nothing", split_digest="1a2b")
+    threshold = Manual(value).fit([], [], fitted_on="nothing", split_digest="")
     return Settings(
         run="untrained",
         model="some",
@@ -196,7 +196,7 @@ def test_the_file_tells_what_the_run_knows(model_of_run, finished_run):
 @pytest.mark.parametrize("runtime", [pytest.param(name, marks=pytest.mark.slow) for name in FORMATS])
 def test_each_format_keeps_what_the_run_knows(runtime, models):
     settings = Predictor.from_export(models[runtime], trusted=True).settings
-    assert (settings.run, settings.faces, settings.threshold.split_digest) == ("untrained", {"05": 4}, "1a2b")
+    assert (settings.run, settings.faces, settings.threshold.rule) == ("untrained", {"05": 4}, "manual")
 
 
 def test_no_line_of_code_nor_folder_is_in_the_file(model_of_run):
