@@ -143,12 +143,18 @@ def sentence(error: Exception, config_name: str) -> str | None:
 
 
 def _unknown_key(key: str, config_name: str) -> str:
-    keys = [*flatten(defaults(config_name)), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
+    keys = [*flatten(defaults(config_name, _chosen())), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
     if "." in key:
         keys = [known for known in keys if "." in known]
     new = f" To add it as a new one: +{key}=VALUE." if key.startswith(_OPEN) else ""
     program = Path(sys.argv[0]).name
     return f"there is no option '{key}'{_did_you_mean(key, keys)}{new} python {program} --cfg job shows all."
+
+
+def _chosen() -> list[str]:
+    """The options of groups on the command line, such as `model=vae`: what can be set depends on them."""
+    pairs = (argument.partition("=") for argument in sys.argv[1:])
+    return [f"{group}={option}" for group, _, option in pairs if (CONF / group / f"{option}.yaml").is_file()]
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

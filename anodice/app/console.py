@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def _broken(line: str) -> str:
 def _bar(what: str, done: float) -> Progress:
     """A bar that has begun, and that goes away when it is stopped."""
     columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, transient=True)
+    bar = Progress(*columns, transient=True, console=Console())  # the terminal as it is now
     bar.add_task(what, total=1, completed=done)
     bar.start()
     return bar

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,9 @@ from anodice.errors import AnodiceError
 _PACKAGE = __name__.partition(".")[0]
 _ROOMS = ("augmentation", "baselines", "data", "dice", "models", "scoring", "thresholds")
 """Where the parts of a run are: a recipe from anywhere names nothing else."""
+
+TRUSTED = "ANODICE_PACKAGES"
+"""The environment variable with the names of packages, separated by commas, whose parts are built as well."""
 
 
 def recipe(made: object) -> Any:
@@ -54,6 +58,8 @@ def recipe(made: object) -> Any:
 
 def make(told: Any, *, known: Mapping[str, type] | None = None) -> Any:
     """The inverse of `recipe`, which may come from a stranger: only parts of this package are built, and those given.
+
+    Parts of other packages are built where the user has named these in the environment variable `ANODICE_PACKAGES`.
 
     Args:
         known: further classes by the name that a recipe has for them.
@@ -100,10 +106,12 @@ def _name(target: Any) -> str:
 def _found(name: str) -> Any:
     module, _, attribute = name.rpartition(".")
     package, _, rest = module.partition(".")
-    if package != _PACKAGE or rest.partition(".")[0] not in _ROOMS:
+    own = package == _PACKAGE and rest.partition(".")[0] in _ROOMS
+    if not own and (package in ("", _PACKAGE) or package not in os.environ.get(TRUSTED, "").split(",")):
         rooms = ", ".join(f"{_PACKAGE}.{room}" for room in _ROOMS)
         raise AnodiceError(
-            f"expected a name of {rooms} in a recipe, got '{name}', which is not built; give that part as an argument."
+            f"expected a name of {rooms} in a recipe, got '{name}', which is not built; if it is yours, name its "
+            f"package in the environment: {TRUSTED}={package or 'PACKAGE'}."
         )
     try:
         found = getattr(importlib.import_module(module), attribute)

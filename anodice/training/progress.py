@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ProgressBar
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from anodice.app.console import Told, at_terminal
@@ -81,7 +82,7 @@ class Bar(EpochLines):
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
         )
-        self._bar = Progress(*columns, transient=True, expand=True, speed_estimate_period=300)
+        self._bar = Progress(*columns, transient=True, expand=True, speed_estimate_period=300, console=Console())
         steps = trainer.estimated_stepping_batches
         total = steps if math.isfinite(steps) else None
         self._bar.add_task(epoch_of(trainer), total=total, completed=trainer.global_step, shown="")

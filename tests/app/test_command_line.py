@@ -126,7 +126,7 @@ def test_help_of_evaluate_lists_every_key():
 
 
 def test_a_mistake_leaves_no_run_folder(mistaken, tmp_path):
-    for line in ("train.py seed=-1", "train.py sweep=seeds", "train.py score.pooling.fraction=2.0"):
+    for line in ("train.py seed=-1", "train.py sweep=seeds", "train.py model=vae score.pooling.fraction=2.0"):
         mistaken(line)
     assert not list((tmp_path / "logs" / "runs").iterdir())
 

@@ -51,6 +51,20 @@ def test_what_a_module_imported_is_not_built(name, monkeypatch):
         make({"_target_": f"anodice.{name}"})
 
 
+class Mine:
+    """A part of somebody's own."""
+
+
+def test_parts_of_a_package_that_the_user_trusts_are_built(monkeypatch):
+    told = {"_target_": f"{__name__}.Mine"}
+    with pytest.raises(AnodiceError, match=r"name its package in the environment: ANODICE_PACKAGES=tests\."):
+        make(told)
+    monkeypatch.setenv("ANODICE_PACKAGES", "others,tests")
+    assert isinstance(make(told), Mine)
+    with pytest.raises(AnodiceError, match="ANODICE_PACKAGES=pytest"):
+        make({"_target_": "pytest.exit"})
+
+
 def test_arguments_that_do_not_fit_are_a_sentence():
     with pytest.raises(AnodiceError, match=r"expected the arguments of anodice\.scoring\.pooling\.TopMean .*got share"):
         make({"_target_": "anodice.scoring.pooling.TopMean", "share": 0.1})

@@ -42,6 +42,12 @@ def threshold(value, rule="f1_max"):
     return Threshold(value, rule, normals=22, anomalies=8, fitted_on="validation", split_digest="abcdef0123")
 
 
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch):
+    """The detector of this file is none of the package's."""
+    monkeypatch.setenv("ANODICE_PACKAGES", "tests")
+
+
 @pytest.fixture
 def data(data_module, writable_dice):
     """Over a drawn set with two copies of training photos in its test folder."""

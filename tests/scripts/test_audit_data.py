@@ -79,7 +79,7 @@ def test_mistakes_are_sentences(run, dice_root, tmp_path):
     status, printed = run(tmp_path / "nowhere")
     assert status == 2
     assert printed.startswith("error: expected train_set/ and test_set/")
-    assert "data.root=DIR" in printed
+    assert "set data.root to the folder laid out as" in printed
     assert "FILE.html or FILE.png, got x.pdf" in run(dice_root, "--sheet", "x.pdf")[1]
     assert "lies in it; name a file outside" in run(dice_root, "--sheet", SCRIPT.parent / "x.png")[1]
     assert "--normal with --layout folder only" in run(dice_root, "--normal", "a")[1]

@@ -45,7 +45,7 @@ def main_directions(codes: NDArray[np.float32]) -> tuple[NDArray[np.float64], ND
     """The places (N, 2) of the codes (N, D) along their two main directions, and their shares (2,) of the variance.
 
     >>> places, shares = main_directions(np.array([[0.0, 0], [4, 0], [0, 1], [4, 1]], dtype=np.float32))
-    >>> np.abs(places).tolist(), shares.round(3).tolist()
+    >>> np.abs(places).round(3).tolist(), shares.round(3).tolist()
     ([[2.0, 0.5], [2.0, 0.5], [2.0, 0.5], [2.0, 0.5]], [0.941, 0.059])
     """
     centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
