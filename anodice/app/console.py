@@ -68,20 +68,23 @@ class Told:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[Callable[[float], None]]:
+def waiting(what: str) -> Iterator[Callable[..., None]]:
     """Tell how far a long step is, once it has taken a while; gives a function to call with the share that is done.
+
+    That function also takes a word on how it goes, such as the speed.
 
     Args:
         what: is being done, such as `scoring 405 photos`.
     """
-    told, bar = Told(), None
+    told, bar, began = Told(), None, time.monotonic()
 
-    def tell(done: float) -> None:
+    def tell(done: float, how: str = "") -> None:
         nonlocal bar
+        words = f"{what}, {how}" if how else what
         if bar is not None:
-            bar.update(bar.task_ids[0], completed=done)
+            bar.update(bar.task_ids[0], completed=done, description=words)
         elif told.is_due():
-            bar = _bar(what, done) if at_terminal() else log.info("%s: %.0f %%", what, 100 * done)
+            bar = _bar(words, done) if at_terminal() else log.info("%s: %s", words, _how_far(done, began))
 
     try:
         yield tell
@@ -90,12 +93,23 @@ def waiting(what: str) -> Iterator[Callable[[float], None]]:
             bar.stop()
 
 
-def counted(pieces: Iterable[T], count: int, what: str) -> Iterator[T]:
-    """The pieces, one by one, with `waiting` over so many of them."""
+def counted(pieces: Iterable[T], count: int, what: str, *, unit: str | None = None) -> Iterator[T]:
+    """The pieces, one by one, with `waiting` over so many of them.
+
+    Args:
+        unit: of the pieces, to tell their speed, such as `photos`; None to leave that out.
+    """
+    began = time.monotonic()
     with waiting(what) as tell:
         for done, piece in enumerate(pieces, start=1):
             yield piece
-            tell(done / count)
+            speed = f"{done / max(time.monotonic() - began, 1e-9):.0f} {unit}/s" if unit else ""
+            tell(done / count, speed)
+
+
+def _how_far(done: float, began: float) -> str:
+    seconds = (time.monotonic() - began) * (1 / max(done, 1e-9) - 1)
+    return f"{100 * done:.0f} %" + (f", {seconds:.0f} s left" if seconds >= 1 else "")
 
 
 def _broken(line: str) -> str:

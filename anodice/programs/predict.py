@@ -75,7 +75,8 @@ def predict(config: DictConfig) -> bool:
 
 
 def _there(predictor: Predictor, photos: list[str], out: Path, number: int) -> Iterator[Prediction | Unreadable]:
-    yield from counted(predictor.stream(_without(files_of(photos), out)), number, f"scoring {number} photos")
+    files = _without(files_of(photos), out)
+    yield from counted(predictor.stream(files), number, f"scoring {number} files", unit="photos")
 
 
 def _watched(predictor: Predictor, photos: list[str], out: Path) -> Iterator[Prediction | Unreadable]:

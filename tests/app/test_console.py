@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from io import StringIO
@@ -20,6 +21,16 @@ def test_a_long_step_tells_its_share(caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         assert list(console.counted("ab", 2, "scoring 2 photos")) == ["a", "b"]
     assert caplog.messages == ["scoring 2 photos: 50 %", "scoring 2 photos: 100 %"]
+
+
+def test_a_long_step_tells_its_speed_and_the_time_left(caplog, monkeypatch):
+    monkeypatch.setattr(console, "_PATIENCE", 0)
+    clock = itertools.count()
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock) / 10)  # a tenth of a second passes at each look
+    with caplog.at_level(logging.INFO):
+        assert list(console.counted("abcd", 4, "scoring 4 files", unit="photos")) == list("abcd")
+    assert caplog.messages[0] == "scoring 4 files, 3 photos/s: 25 %, 1 s left"
+    assert caplog.messages[-1].endswith("100 %")
 
 
 def test_in_a_terminal_a_bar_comes_and_goes(monkeypatch):
