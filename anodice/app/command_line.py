@@ -6,18 +6,20 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from anodice.app.configs import CONF, check_types, defaults, flatten
 from anodice.app.process import cores, keep_freed_memory
 from anodice.errors import AnodiceError
+
+log = logging.getLogger(__name__)
 
 _OPEN = ("trainer.", "callbacks.", "logger.")
 """What may be added to: any argument of Lightning's Trainer, any of its callbacks and loggers."""
@@ -47,8 +49,25 @@ def check_config(config: DictConfig) -> None:
     Raises:
         AnodiceError: a value of another type than its default, or one that cannot be.
     """
-    check_types(config, "train", HydraConfig.get().runtime.choices)
+    hydra = HydraConfig.get()
+    check_types(config, "train", hydra.runtime.choices)
     check_values(config)
+    for words in unused(config, hydra.runtime.choices["model"], hydra.overrides.task):
+        log.warning(words)
+
+
+def unused(config: DictConfig, model: str | None, overrides: Sequence[str]) -> Iterator[str]:
+    """Sentences on what the user chose that the chosen detector does not look at.
+
+    Args:
+        config: unresolved.
+        overrides: those of the command line.
+    """
+    read = str(OmegaConf.to_container(config.model, resolve=False))
+    for group in ("score", "optimizer"):
+        chosen = [override for override in overrides if override.startswith((f"{group}=", f"{group}."))]
+        if chosen and f"${{{group}}}" not in read:
+            yield f"nothing reads {', '.join(chosen)}: model={model} has no part of the group {group}."
 
 
 def check_no_sweep(choices: Mapping[str, str | None]) -> None:

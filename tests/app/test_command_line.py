@@ -12,9 +12,10 @@ import pytest
 import torch
 from hydra.errors import MissingConfigException
 
-from anodice.app.command_line import sentence
+from anodice.app.command_line import sentence, unused
 from anodice.app.configs import defaults, flatten
 from anodice.programs import commands
+from tests.app.test_configs import composed
 
 PROJECT = Path(__file__).parents[2]
 
@@ -175,3 +176,11 @@ def test_a_mistake_ends_a_real_process_without_a_traceback(tmp_path):
     assert done.returncode == 2
     assert "error: expected score.pooling.fraction in (0, 1], got 2.0" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_detector_does_not_look_at_is_told():
+    config = composed("model=local_memory")
+    told = list(unused(config, "local_memory", ["seed=3", "score=ssim", "optimizer.lr=0.1", "score.smoothing=2"]))
+    assert told == ["nothing reads score=ssim, score.smoothing=2: model=local_memory has no part of the group score."]
+    assert list(unused(composed("model=vae"), "vae", ["score=ssim", "optimizer=adam"])) == []
+    assert len(list(unused(composed("model=template"), "template", ["optimizer=adam"]))) == 1
