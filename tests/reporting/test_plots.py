@@ -70,7 +70,7 @@ def test_precision_recall_passes_through_the_thresholds_point():
     axis = precision_recall(SCORES, LABELS, fitted(), title="validation").axes[0]
     point = next(line for line in axis.lines if line.get_marker() == "o")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (1.0, 1.0)
-    assert axis.get_title() == "validation\naverage precision 1.0000"
+    assert axis.figure.get_suptitle() == "validation\naverage precision 1.0000"
 
 
 def test_roc_passes_through_the_thresholds_point():
@@ -79,7 +79,7 @@ def test_roc_passes_through_the_thresholds_point():
     point = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (0.0, 0.5)
     assert "f1_max: 0 false alarms, 1 misses" in legend_of(figure)
-    assert figure.axes[0].get_title() == "test\nAUROC 0.8333"
+    assert figure.get_suptitle() == "test\nAUROC 0.8333"
 
 
 def test_f1_precision_and_recall_over_the_threshold():
@@ -96,7 +96,7 @@ def test_confusion_matrix_tells_counts_shares_and_accuracy():
     axis = confusion_matrix(Confusion(tp=3, fp=1, fn=1, tn=15), title="test").axes[0]
     words = [text.get_text() for text in axis.texts]
     assert words == ["15\n93.8 %", "1\n6.2 %", "1\n25.0 %", "3\n75.0 %"]
-    assert axis.get_title() == "test\naccuracy 0.900"
+    assert axis.figure.get_suptitle() == "test\naccuracy 0.900"
 
 
 def test_groups_have_a_row_each_with_false_alarms_and_misses():

@@ -39,10 +39,10 @@ def test_pictures_of_scores_tell_the_run_and_show_the_clean_test():
         *(f"{part}_{name}" for part in ("validation", "test") for name in CURVES),
         *("test_confusion", "test_by_class", "test_by_session"),
     }
-    assert all("a_run" in figure.axes[0].get_title() for figure in figures.values())
+    assert all("a_run" in figure.get_suptitle() for figure in figures.values())
     legend = [text.get_text() for text in figures["test_scores"].legends[0].get_texts()]
     assert legend[:2] == ["normal (50)", "anomalous (20)"]
-    assert "clean test: 50 normal, 20 anomalous images" in figures["test_scores"].axes[0].get_title()
+    assert "clean test: 50 normal, 20 anomalous images" in figures["test_scores"].get_suptitle()
 
 
 CURVES = ("scores", "precision_recall", "roc", "over_threshold")

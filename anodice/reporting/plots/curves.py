@@ -46,7 +46,7 @@ def score_histogram(
     axis.yaxis.set_major_formatter(FormatStrFormatter("%d"))
     axis.yaxis.set_minor_locator(NullLocator())
     axis.set_ylabel("images")
-    figure.legend(fontsize=8, loc="outside right upper")
+    figure.legend(fontsize=8, loc="outside right center")
     return figure
 
 
@@ -71,7 +71,7 @@ def precision_recall(
         if counts.precision is not None:
             axis.plot(counts.recall, counts.precision, marker, color="black", label=f"{name}: F1 {counts.f1:.3f}")
     axis.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
-    figure.legend(fontsize=8, loc="outside right upper")
+    figure.legend(fontsize=8, loc="outside right center")
     return figure
 
 
@@ -96,7 +96,7 @@ def roc(
         rate, recall = counts.false_positive_rate, counts.recall
         axis.plot(rate, recall, marker, color="black", label=f"{name}: {counts.fp} false alarms, {counts.fn} misses")
     axis.set(xlabel="false-alarm rate", ylabel="recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
-    figure.legend(fontsize=8, loc="outside right upper")
+    figure.legend(fontsize=8, loc="outside right center")
     return figure
 
 
@@ -123,13 +123,13 @@ def over_threshold(
         axis.set_xscale("log")
     score_axis(axis, logarithmic=logarithmic, low=low, high=high)
     axis.set(xlabel="threshold", ylim=(-0.02, 1.04))
-    figure.legend(fontsize=8, loc="outside right upper")
+    figure.legend(fontsize=8, loc="outside right center")
     return figure
 
 
 def confusion_matrix(counts: Confusion, *, title: str) -> Figure:
     """The verdicts against the truth, with counts, shares of each row, and the accuracy."""
-    figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(5.6, 4), layout="constrained")
     axis = figure.subplots()
     table = np.array([[counts.tn, counts.fp], [counts.fn, counts.tp]])
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
@@ -139,7 +139,7 @@ def confusion_matrix(counts: Confusion, *, title: str) -> Figure:
         axis.text(column, row, words, ha="center", va="center", fontsize=13)
     axis.set_xticks([0, 1], ["passed", "flagged"])
     axis.set_yticks([0, 1], ["normal", "anomalous"], rotation=90, va="center")
-    axis.set_title(f"{title}\naccuracy {np.trace(table) / table.sum():.3f}", fontsize=9)
+    _head(figure, f"{title}\naccuracy {np.trace(table) / table.sum():.3f}")
     return figure
 
 
@@ -177,7 +177,7 @@ def by_group(
     score_axis(axis, logarithmic=logarithmic, low=low, high=high)
     axis.set_yticks(range(len(names)), [_rates(name, labels, flags, groups == name) for name in names], fontsize=8)
     axis.set(ylim=(len(names) - 0.4, -0.6), ylabel=what)
-    axis.set_title(f"{title}\nblue: normal, red: anomalous, line: threshold", fontsize=9)
+    _head(figure, f"{title}\nblue: normal, red: anomalous, line: threshold")
     return figure
 
 
@@ -196,8 +196,13 @@ def score_axis(axis: Axes, *, logarithmic: bool, low: float, high: float) -> Non
 def _figure(title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=_SIZE, layout="constrained")
     axis = figure.subplots()
-    axis.set_title(title, fontsize=9)
+    _head(figure, title)
     return figure, axis
+
+
+def _head(figure: Figure, title: str) -> None:
+    """Over the whole figure: names of runs are longer than an axis is wide."""
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
 
 
 def _mark(axis: Axes, thresholds: Mapping[str, Threshold], low: float, high: float) -> None:
