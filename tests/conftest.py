@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
+import absl.logging
 import pytest
 import torch
 
@@ -14,6 +16,8 @@ from anodice.data.layouts import dice11
 from anodice.data.splitting.strategies import Published
 from anodice.dice.dataset import write_synthetic
 
+# Some libraries bring absl, which closes the stream that it logs to when logging is configured: not pytest's own.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 torch.set_num_threads(1)  # small tensors gain nothing by more, and tests run side by side
 
 
