@@ -117,7 +117,7 @@ def test_roots_repeated_values_and_paths_that_can_be_pasted(dice_root, tmp_path)
     assert not any(c in run.name for run in runs for c in "=,")
     roots = {(run / "config.yaml").read_text().partition("  root: ")[2].partition("\n")[0] for run in runs}
     assert roots == {str(dice_root), f"{other}"}
-    printed = [line.split()[2] for line in output.splitlines() if line.startswith("run folder ")]
+    printed = [line.split()[1] for line in output.splitlines() if line.startswith("run: ")]
     assert "flag everything" in call("evaluate", tmp_path, f"run={printed[0]}")
     odd = tmp_path / "model=vae,seed=1"
     odd.symlink_to(runs[0])

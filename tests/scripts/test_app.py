@@ -110,7 +110,7 @@ def page(browser, address):
     page, dialogs = context.new_page(), []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto(address)
-    page.get_by_test_id("stFileUploader").first.wait_for(timeout=60_000)
+    page.get_by_test_id("stFileUploader").first.wait_for(timeout=180_000)
     yield page
     assert dialogs == []
     context.close()
@@ -123,12 +123,12 @@ def drop(page, *files, place=0):
 def said(page, words):
     """The alert with these words, once it is there."""
     alert = page.get_by_test_id("stAlert").filter(has_text=words).first
-    alert.wait_for(timeout=60_000)
+    alert.wait_for(timeout=180_000)
     return " ".join(alert.inner_text().split())
 
 
 def shows(page, words):
-    page.get_by_text(words).first.wait_for(timeout=60_000)
+    page.get_by_text(words).first.wait_for(timeout=180_000)
 
 
 def sentence(prediction):
@@ -201,7 +201,7 @@ def test_a_photo_that_the_run_was_tested_on_can_be_picked(page, run):
 def test_two_runs_and_the_errors_have_tabs(page, run, photos):
     page.get_by_role("tab", name="Two runs").click()
     drop(page, photos / "painted.png", place=1)
-    page.get_by_text("painted.png is anomalous").nth(1).wait_for(timeout=60_000)
+    page.get_by_text("painted.png is anomalous").nth(1).wait_for(timeout=180_000)
     page.get_by_role("tab", name="Errors of the run").click()
     shows(page, "test photos are judged wrongly")
     page.get_by_text("False alarms", exact=True).click()
@@ -213,7 +213,7 @@ def test_nothing_is_wider_than_the_window(browser, address, photos, scheme, widt
     context = browser.new_context(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme)
     page = context.new_page()
     page.goto(address)
-    page.get_by_test_id("stFileUploader").first.wait_for(timeout=60_000)
+    page.get_by_test_id("stFileUploader").first.wait_for(timeout=180_000)
     drop(page, photos / "painted.png")
     said(page, "painted.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
