@@ -46,10 +46,13 @@ def interrupted(folder: Path, *options: str, after: str, seconds: float) -> str:
     process = subprocess.Popen(
         command("train", folder, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
     )
-    next(line for line in process.stdout if line.startswith(after))
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=900)[0]
+    try:
+        next(line for line in process.stdout if line.startswith(after))
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=900)[0]
+    finally:
+        process.kill()  # an endless training would outlive a test that fails
     assert process.returncode == 0, rest
     return rest
 
