@@ -14,6 +14,15 @@ class AnodiceError(ValueError):
     """
 
 
+def first_line(error: BaseException, *, most: int = 200) -> str:
+    """What an error of somebody else's says first, in so many characters, for a sentence of ours.
+
+    >>> first_line(KeyError()), first_line(ValueError("one\\ntwo"))
+    ('KeyError', 'one')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
+
+
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known words that look like `word`, best first; empty where none does.
 

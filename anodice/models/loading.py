@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from anodice.app.recipe import make
-from anodice.errors import AnodiceError
+from anodice.errors import AnodiceError, first_line
 from anodice.models.detector import Detector
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def load_weights(detector: Detector, checkpoint: Path) -> None:
     except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         raise AnodiceError(
             f"expected the weights of the run's {type(detector).__name__} in {checkpoint}, which cannot be loaded "
-            f"({_first_line(error)}); copy the run folder again, or train a new run."
+            f"({first_line(error)}); copy the run folder again, or train a new run."
         ) from error
     log.info("%s: epoch %d, step %d", checkpoint.name, state["epoch"] + 1, state["global_step"])
 
@@ -57,7 +57,3 @@ def device_of(accelerator: str) -> torch.device:
     if accelerator in ("auto", "mps") and torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:120]

@@ -16,12 +16,13 @@ RECIPES = {
 }
 """Trainings on drawn dice: what is said of them, and what `train.py` is told."""
 
-_EPOCH = re.compile(r"epoch (\d+) of (\d+)")
+_EPOCH = re.compile(r"epoch (\d+) of (\d+): val loss")
+"""An epoch that is over; before, a line tells its steps."""
 _STAGES = (
     ("drawing the synthetic dice", 0.1, "Drawing the dice, once"),
     ("photos under", 0.2, "Training"),
     ("looking for near duplicates", 0.9, "Testing"),
-    ("everything is in", 1.0, "Done"),
+    ("how to read it:", 1.0, "Done"),
 )
 """What the training says when a stage begins, the share that is done by then, and what people read."""
 
@@ -76,7 +77,7 @@ class FirstTraining:
 def progress_of(said: str, *, running: bool) -> Progress:
     """From what a training has said so far to how far it is.
 
-    >>> progress_of("photos under /here\\nepoch 1 of 4: val/loss 3", running=True)
+    >>> progress_of("photos under /here\\nepoch 1 of 4: val loss 3\\nepoch 2 of 4: step 7 of 80", running=True)
     Progress(share=0.375, stage='Training, epoch 1 of 4', running=True, failed=False)
     """
     share, stage = 0.0, "Starting"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from anodice.data.transforms import EvaluationTransform
-from anodice.errors import AnodiceError
+from anodice.errors import AnodiceError, first_line
 from anodice.models.detector import Detector
 from anodice.prediction.exported import METADATA, OUTPUTS, PHOTOS, told
 from anodice.prediction.settings import Settings
@@ -103,7 +103,7 @@ def _onnx_bytes(graph: ExportedProgram, about: str) -> bytes:
     try:
         found = torch.onnx.export(graph, input_names=[PHOTOS], output_names=outputs, external_data=False, verbose=False)
     except torch.onnx.errors.OnnxExporterError as error:
-        raise AnodiceError(f"expected a graph that ONNX can hold, but {_first_line(error)}") from error
+        raise AnodiceError(f"expected a graph that ONNX can hold, but {first_line(error)}") from error
     model = found.model_proto
     for node in model.graph.node:  # they hold the lines of the code and where it lay
         del node.metadata_props[:]
@@ -114,9 +114,5 @@ def _onnx_bytes(graph: ExportedProgram, about: str) -> bytes:
 def _no_graph(detector: Detector, error: Exception) -> AnodiceError:
     return AnodiceError(
         f"expected a detector that can be written as a graph, but {type(detector).__name__} cannot "
-        f"({_first_line(error)}); use predict.py or Predictor.from_run for it."
+        f"({first_line(error)}); use predict.py or Predictor.from_run for it."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:200]

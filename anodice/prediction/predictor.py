@@ -112,11 +112,11 @@ class Predictor:
         if isinstance(photos, str | Path):
             return self._file(Path(photos)) if Path(photos).expanduser().is_file() else self._found(photos)
         if _is_one(photos):
-            return self._scored([self._photo(photos, "photo")])[0]
+            return self.score([self._photo(photos, "photo")])[0]
         if len(photos) > 0 and all(isinstance(one, str | Path) for one in photos):
             return list(chain.from_iterable(_as_list(self(one)) for one in photos))
         decoded = (self._photo(one, f"photo {k + 1}") for k, one in enumerate(photos))
-        return list(chain.from_iterable(self._scored(part) for part in _batches(decoded, BATCH)))
+        return list(chain.from_iterable(self.score(part) for part in _batches(decoded, BATCH)))
 
     def stream(self, files: Iterable[Path]) -> Iterator[Prediction | Unreadable]:
         """Score any number of files in bounded memory, in their order; what is no photo comes as `Unreadable`."""
@@ -131,21 +131,6 @@ class Predictor:
 
     def score(self, photos: Sequence[Photo]) -> list[Prediction]:
         """Score decoded photos, at least one, in one batch."""
-        return self._scored(photos)
-
-    def explain(self, photo: Photo) -> Explanation:
-        """Score a decoded photo, and tell what the detector compared it with."""
-        (prediction,) = self._scored([photo])
-        grounds = getattr(self.network, "grounds", None)  # an exported model has none
-        return explanation(prediction, None if grounds is None else grounds(prediction.photo[None]), self.settings)
-
-    def _of(self, reading: Sequence[Any]) -> Iterator[Prediction | Unreadable]:
-        read = [future.result() for future in reading]
-        photos = [one for one in read if isinstance(one, Photo)]
-        predictions = iter(self._scored(photos) if photos else [])
-        yield from (next(predictions) if isinstance(one, Photo) else one for one in read)
-
-    def _scored(self, photos: Sequence[Photo]) -> list[Prediction]:
         pixels = np.stack([photo.pixels for photo in photos])
         if self._turn is not None:
             pixels = self._turn(pixels[..., 0])[..., None]
@@ -157,6 +142,18 @@ class Predictor:
             self._prediction(photo, pixels[k], found, k, str(names[k]), float(cuts[k]), bool(anomalous[k]))
             for k, photo in enumerate(photos)
         ]
+
+    def explain(self, photo: Photo) -> Explanation:
+        """Score a decoded photo, and tell what the detector compared it with."""
+        (prediction,) = self.score([photo])
+        grounds = getattr(self.network, "grounds", None)  # an exported model has none
+        return explanation(prediction, None if grounds is None else grounds(prediction.photo[None]), self.settings)
+
+    def _of(self, reading: Sequence[Any]) -> Iterator[Prediction | Unreadable]:
+        read = [future.result() for future in reading]
+        photos = [one for one in read if isinstance(one, Photo)]
+        predictions = iter(self.score(photos) if photos else [])
+        yield from (next(predictions) if isinstance(one, Photo) else one for one in read)
 
     def _prediction(
         self, photo: Photo, pixels: NDArray[np.uint8], found: Outputs, k: int, name: str, cut: float, anomalous: bool
@@ -181,7 +178,7 @@ class Predictor:
         read = self._read(path.expanduser())
         if isinstance(read, Unreadable):
             raise AnodiceError(f"expected a photo, but {read.name} {read.reason}; give a JPEG, PNG, BMP, TIFF or WEBP.")
-        return self._scored([read])[0]
+        return self.score([read])[0]
 
     def _found(self, named: str | Path) -> list[Prediction]:
         found = list(self.stream(files_of(named)))

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anodice.app import run_folder
 from anodice.app.console import width
 from anodice.app.process import use_threads
+from anodice.app.recipe import make
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
@@ -118,7 +119,7 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     metrics = run / METRICS  # a training that was killed has none, and nobody knows how long it took
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
-    done = _write(run, head, run, table, instantiate(config.threshold), pixel_figures(scored, photos))
+    done = _write(run, head, run, table, make(OmegaConf.to_container(config.threshold)), pixel_figures(scored, photos))
     run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
     galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title_of(head, run))
     figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}

@@ -17,7 +17,7 @@ from anodice.app.command_line import check_config, sentence
 from anodice.app.configs import flatten
 from anodice.app.process import cores
 from anodice.app.sweep_folder import FAILED, FINISHED, JOB, PRUNED, STUDY, held, read_job, write_job
-from anodice.errors import AnodiceError
+from anodice.errors import AnodiceError, first_line
 
 if TYPE_CHECKING:
     from pytorch_lightning.callbacks import Callback
@@ -102,7 +102,7 @@ def _note_failure(folder: Path, error: Exception) -> None:
     told = sentence(error, "train")
     if told is None:
         log.error("the job failed", exc_info=error)
-        told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        told = f"{type(error).__name__}: {first_line(error)}"
     else:
         log.error("error: %s", told)
     write_job(folder, FAILED, reason=told)

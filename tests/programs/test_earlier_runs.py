@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from anodice.app.earlier_configs import in_present_names
 from anodice.app.run_folder import read_config
+from anodice.errors import AnodiceError
 from anodice.models.loading import load_weights
 from anodice.models.memory_detector import EncoderMemory
 from anodice.models.reconstruction import ReconstructionDetector
@@ -38,6 +39,17 @@ def test_the_detector_is_made_and_its_weights_fit(run):
     load_weights(detector, run / "checkpoints" / "best.ckpt")
     assert type(detector) is RUNS[run.name]
     assert detector.is_fitted
+
+
+def test_a_rule_from_a_stranger_is_not_built(run, dice_root, tmp_path):
+    config = OmegaConf.load(run / "config.yaml")
+    config.data.cache_dir = str(tmp_path / "cache")
+    config.threshold = {"_target_": "pathlib.Path.touch", "self": str(tmp_path / "executed")}
+    OmegaConf.save(config, run / "config.yaml")
+    asked = {"run": str(run), "data": {"root": str(dice_root)}, "paths": {"log_dir": str(tmp_path)}}
+    with pytest.raises(AnodiceError, match=r"got 'pathlib\.Path\.touch', which is not built"):
+        evaluate_runs(OmegaConf.create(asked))
+    assert not (tmp_path / "executed").exists()
 
 
 def test_evaluating_again_gives_the_same_scores_thresholds_and_figures(run, dice_root, tmp_path):
