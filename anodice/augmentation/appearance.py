@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anodice.errors import AnodiceError
 from anodice.functional.windows import gaussian_taps
 
 _PIXELS_AT_A_TIME = 2**18
@@ -42,14 +43,14 @@ class Augmentation(nn.Module):
     def __init__(
         self,
         *,
-        brightness: float,
-        contrast: float,
-        gamma: float,
-        glare: float,
-        blur: float,
-        noise: float,
-        shift: float,
-        rotation: float,
+        brightness: float = 0.1,
+        contrast: float = 0.2,
+        gamma: float = 0.2,
+        glare: float = 0.2,
+        blur: float = 0.8,
+        noise: float = 0.02,
+        shift: float = 3.0,
+        rotation: float = 4.0,
     ) -> None:
         super().__init__()
         self.brightness, self.contrast, self.gamma, self.glare = brightness, contrast, gamma, glare
@@ -162,3 +163,18 @@ def _smoothed(padded: Tensor, axis: int) -> Tensor:
 def _uniform(images: Tensor) -> Tensor:
     """One draw from [-1, 1] per image."""
     return torch.rand(len(images), device=images.device) * 2 - 1
+
+
+def augmentation_named(given: nn.Module | str | None) -> nn.Module | None:
+    """`strong` is `Augmentation()`; what is no word comes back as it is.
+
+    Raises:
+        AnodiceError: another word.
+    """
+    if not isinstance(given, str):
+        return given
+    if given != "strong":
+        raise AnodiceError(
+            f"expected augmentation to be strong, None or a module such as Augmentation(shift=1.0), got {given!r}."
+        )
+    return Augmentation()
