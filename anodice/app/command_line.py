@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
@@ -43,16 +42,15 @@ def run(program: Callable[[], None], config_name: str) -> None:
         _leave(told)
 
 
-def check_config(config: DictConfig) -> None:
+def check_config(config: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> None:
     """Refuse what can be seen to be wrong with a training's config before torch loads, which takes seconds.
 
     Raises:
         AnodiceError: a value of another type than its default, or one that cannot be.
     """
-    hydra = HydraConfig.get()
-    check_types(config, "train", hydra.runtime.choices)
+    check_types(config, "train", choices)
     check_values(config)
-    for words in unused(config, hydra.runtime.choices["model"], hydra.overrides.task):
+    for words in unused(config, choices["model"], overrides):
         log.warning(words)
 
 
