@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anodice.errors import AnodiceError
 from anodice.functional.windows import gaussian_taps
 
 _PIXELS_AT_A_TIME = 2**18
@@ -163,18 +162,3 @@ def _smoothed(padded: Tensor, axis: int) -> Tensor:
 def _uniform(images: Tensor) -> Tensor:
     """One draw from [-1, 1] per image."""
     return torch.rand(len(images), device=images.device) * 2 - 1
-
-
-def augmentation_named(given: nn.Module | str | None) -> nn.Module | None:
-    """`strong` is `Augmentation()`; what is no word comes back as it is.
-
-    Raises:
-        AnodiceError: another word.
-    """
-    if not isinstance(given, str):
-        return given
-    if given != "strong":
-        raise AnodiceError(
-            f"expected augmentation to be strong, None or a module such as Augmentation(shift=1.0), got {given!r}."
-        )
-    return Augmentation()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
-from anodice.augmentation.appearance import augmentation_named
+from anodice.app.options import option
 from anodice.data.datamodule import DiceDataModule
 from anodice.data.layouts import folder
 from anodice.data.splitting.strategies import Published, Splitting
@@ -31,8 +30,8 @@ class PhotoFolder(DiceDataModule):
         in_channels: 1 (grey) or 3 (RGB); that of the detector's network.
         batch_size: images per batch, in training and in evaluation.
         steps_per_epoch: training batches per epoch, whatever the number of photos; None for one pass over them.
-        augmentation: changes the images of training batches (B, C, H, W) in [0, 1]; `strong` for `Augmentation()`, None
-            for none.
+        augmentation: changes the images of training batches (B, C, H, W) in [0, 1]: a module such as `Augmentation()`,
+            the name of an option of `conf/augmentation`, or None for none.
         seed: of the split and of the order of the training batches; 0 is a seed like any other.
         cache_dir: where the decoded photos are kept.
 
@@ -59,7 +58,7 @@ class PhotoFolder(DiceDataModule):
         in_channels: int = 1,
         batch_size: int = 32,
         steps_per_epoch: int | None = 100,
-        augmentation: nn.Module | Literal["strong"] | None = "strong",
+        augmentation: nn.Module | str | None = "strong",
         seed: int = 42,
         cache_dir: str | Path = "cache",
     ) -> None:
@@ -71,6 +70,8 @@ class PhotoFolder(DiceDataModule):
             "test_normal": test_normal,
             "test_anomalous": test_anomalous,
         }
+        if isinstance(augmentation, str):
+            augmentation = option("augmentation", augmentation, f"data.image_size={image_size}")
         super().__init__(
             str(root),
             partial(folder, **named),
@@ -79,7 +80,7 @@ class PhotoFolder(DiceDataModule):
             in_channels=in_channels,
             batch_size=batch_size,
             steps_per_epoch=steps_per_epoch,
-            augmentation=augmentation_named(augmentation),
+            augmentation=augmentation,
             seed=seed,
             cache_dir=str(cache_dir),
         )

@@ -88,9 +88,7 @@ class DefectUNet(PaintingDetector):
         network = UNet() if network is None else network
         painter = DefectPainter(image_size=network.image_size) if painter is None else painter
         super().__init__(network, painter=painter, optimizer=optimizer, channels_last=channels_last)
-        self.score = (
-            MapScore(pooling=TopMean(fraction=0.002), image_size=self.image_size) if score is None else score
-        )
+        self.score = MapScore(pooling=TopMean(fraction=0.002), image_size=self.image_size) if score is None else score
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         """The mean binary cross-entropy of the pixels plus the Dice loss of the masks, over the whole batch."""

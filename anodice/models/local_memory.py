@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anodice.augmentation.appearance import Augmentation, augmentation_named
+from anodice.app.options import option
+from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
@@ -40,8 +40,8 @@ class LocalMemory(nn.Module):
         patch_weight: of the second memory beside the first, whose weight is 1; 0 for none.
         views: how many views of normal photos the memories are chosen from, at most: each photo as it is, then changed
             by `augmentation` as often as there is room. Of more photos each class gives as many.
-        augmentation: changes that are no defects, such as another light; `strong` for `Augmentation()`, None for the
-            photos as they are alone.
+        augmentation: changes that are no defects, such as another light; or the name of an option of
+            `conf/augmentation`, or None for the photos as they are alone.
         entries, radius: see `Memory`.
         score: from maps to maps and scores; None for the mean of the strangest 1 % of the pixels, without smoothing.
         image_size: height and width of the images and the maps.
@@ -52,7 +52,7 @@ class LocalMemory(nn.Module):
         *,
         patch_weight: float = 0.2,
         views: int = 12000,
-        augmentation: Augmentation | DefectAugmentation | Literal["strong"] | None = "strong",
+        augmentation: Augmentation | DefectAugmentation | str | None = "strong",
         entries: int = 128,
         radius: int | None = 1,
         score: MapScore | None = None,
@@ -67,7 +67,9 @@ class LocalMemory(nn.Module):
             )
         if image_size < _CELL:
             raise AnodiceError(f"expected an image size of at least {_CELL}, got {image_size}; set data.image_size.")
-        self.patch_weight, self.views, self.augmentation = patch_weight, views, augmentation_named(augmentation)
+        if isinstance(augmentation, str):
+            augmentation = option("augmentation", augmentation, f"data.image_size={image_size}")
+        self.patch_weight, self.views, self.augmentation = patch_weight, views, augmentation
         self.entries, self.radius, self.image_size = entries, radius, image_size
         self.score = MapScore(smoothing=0, image_size=image_size) if score is None else score
         self.memory = Memory(entries=entries, radius=radius, seed=0)

@@ -43,8 +43,7 @@ def recipe(model: str, *changes: str, accelerator: str = "cpu") -> DictConfig:
     run_folder.register_resolvers()
     photos = [f"data.root.{name}={count}" for name, count in PHOTOS.items()]
     short = [f"data.steps_per_epoch={STEPS}", "trainer.max_epochs=1", f"trainer.accelerator={accelerator}"]
-    config = defaults("train", [*photos, *short, f"model={model}", f"paths.cache_dir={folder().name}", *changes])
-    return config
+    return defaults("train", [*photos, *short, f"model={model}", f"paths.cache_dir={folder().name}", *changes])
 
 
 def in_memory(config: DictConfig) -> list[Batch]:
