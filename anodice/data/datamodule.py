@@ -178,7 +178,8 @@ class DiceDataModule(pl.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         del dataloader_idx
-        images = self.transform(batch["image"])
+        raw = batch["image"].dtype == torch.uint8  # a loader that was made outside of a Trainer gives images
+        images = self.transform(batch["image"]) if raw else batch["image"]
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
             return {**batch, **self.augmentation.augment(images)}
         return {**batch, "image": images}

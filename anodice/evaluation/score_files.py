@@ -48,8 +48,8 @@ def read_score_file(path: Path) -> ScoreFile:
     anomalous. Further columns are read where they are there: `split` (`validation` or `test`; `train` is left out),
     `class`, `group` (copies and frames of a burst share it), `session`, and what else a run's own `scores.csv` has.
 
-    Without `split` the groups are dealt by a hash of their names, half of each label to validation and half to test: the
-    same photos to the same part in every file. A threshold from the photos it is tested on would be an oracle.
+    Without `split` the groups are dealt by a hash of their names, half of each label to validation and half to test:
+    the same photos to the same part in every file. A threshold from the photos it is tested on would be an oracle.
 
     Raises:
         AnodiceError: no such file, another format, a column that is missing, a value that cannot be.
@@ -58,19 +58,19 @@ def read_score_file(path: Path) -> ScoreFile:
     labels = np.array(_column(path, rows, "label", _among(_LABELS)), dtype=bool)
     contents = [row.get("content") or row["path"] for row in rows]
     groups = [row.get("group") or content for row, content in zip(rows, contents, strict=True)]
+    there = rows[0].keys()
+    faces = _column(path, rows, "face", lambda word: int(word or 0)) if "face" in there else [0] * len(rows)
+    leaked = _column(path, rows, "leaked", _among(_FLAGS)) if "leaked" in there else [False] * len(rows)
+    kinds = ["ano" if anomalous else "normal" for anomalous in labels.tolist()]
     table = ScoreTable(
         path=np.array([row["path"] for row in rows]),
         split=np.array(_splits(path, rows, labels, groups)),
-        class_name=np.array([row.get("class") or ("ano" if row_is else "normal") for row, row_is in zip(rows, labels)]),
-        face=np.array(
-            _column(path, rows, "face", lambda word: int(word or 0)) if "face" in rows[0] else [0] * len(rows)
-        ),
+        class_name=np.array([row.get("class") or kind for row, kind in zip(rows, kinds, strict=True)]),
+        face=np.array(faces),
         session=np.array([row.get("session") or UNKNOWN for row in rows]),
         label=labels,
         score=np.array(_column(path, rows, "score", _finite), dtype=np.float64),
-        leaked=np.array(
-            _column(path, rows, "leaked", _among(_FLAGS)) if "leaked" in rows[0] else [False] * len(rows), dtype=bool
-        ),
+        leaked=np.array(leaked, dtype=bool),
         content=np.array(contents),
         predicted=np.array([row.get("predicted") or "" for row in rows]),
         group=np.array(groups),
@@ -97,8 +97,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         other = next((mark for mark in (";", "\t", "|") if len(heads) == 1 and mark in heads[0]), None)
         if other is not None:
             raise AnodiceError(
-                f"expected commas between the columns of {path}, got {other!r}; save it with commas, and with points in "
-                "its numbers."
+                f"expected commas between the columns of {path}, got {other!r}; save it with commas, and with points "
+                "in its numbers."
             )
         near = {name: nearest(name, heads, most=1) for name in missing}
         hint = "".join(f"; is {found[0]} the {name}?" for name, found in near.items() if found)
@@ -125,8 +125,8 @@ def _column(path: Path, rows: Sequence[Row], name: str, read: Callable[[str], ob
             found.append(read(row[name]))
         except (ValueError, KeyError) as error:
             raise AnodiceError(
-                f"expected {_EXPECTED[name]} in the column {name} of {path}, got {row[name]!r} in row {number}; mend or "
-                "leave out that row."
+                f"expected {_EXPECTED[name]} in the column {name} of {path}, got {row[name]!r} in row {number}; mend "
+                "or leave out that row."
             ) from error
     return found
 
@@ -189,7 +189,7 @@ def _about(path: Path, counts: Mapping[str, int], *, dealt: bool) -> str:
     rows = f"{path.name}, {counts['validation']} photos of validation and {counts['test']} of test"
     if dealt:
         return (
-            f"{rows}; it has no column split, so half of the photos of each label, chosen by a hash of their names, fit "
-            "the thresholds, and the other half test them"
+            f"{rows}; it has no column split, so half of the photos of each label, chosen by a hash of their names, "
+            "fit the thresholds, and the other half test them"
         )
     return rows + (f"; {counts['train']} of the training are left out" if counts.get("train") else "")

@@ -67,7 +67,8 @@ class DefectUNet(PaintingDetector):
 
     Args:
         network: None for `UNet()`, which takes grey images (N, 1, 128, 128).
-        painter: images -> images with painted defects and their masks; None for `DefectPainter()` of the network's size.
+        painter: images -> images with painted defects and their masks; None for `DefectPainter()` of the network's
+            size.
         score: from maps (N, 1, H, W) to maps and scores (N,), higher is stranger; None for the mean of the strangest
             0.2 % of the pixels, after a Gaussian of one pixel.
         optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.

@@ -32,7 +32,8 @@ class EncoderMemory(DefectUNet):
         layers: levels of the encoder, 0 the first; each halves the size of the one before.
         memory: of their feature maps: `LocalMemory` or `PatchMemory` (PatchCore's); None for `LocalMemory()` of the
             network's size.
-        painter: images -> images with painted defects and their masks; None for `DefectPainter()` of the network's size.
+        painter: images -> images with painted defects and their masks; None for `DefectPainter()` of the network's
+            size.
         optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
         channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
     """

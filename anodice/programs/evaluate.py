@@ -39,6 +39,9 @@ from anodice.thresholds.rules import F1Max, Oracle
 
 log = logging.getLogger(__name__)
 
+_SEED = 42
+"""Of the intervals of scores from elsewhere, as of trainings that choose no other."""
+
 
 def evaluate_runs(config: DictConfig) -> Runs:
     """Evaluate one run, or several in one table and, where they are few, pair by pair.
@@ -46,8 +49,8 @@ def evaluate_runs(config: DictConfig) -> Runs:
     With `threshold` the rule is fitted on the saved scores, and what comes out is written to `evaluations/<rule and its
     settings>/` in the run folder. Without it, the images of one run are scored anew with its best checkpoint and the
     results replace those in the run folder, which they equal; several runs are told by the figures that they have.
-    `rescore` decides otherwise. The folder of a sweep is told by its configurations. With `scores`, files of scores take
-    the place of runs.
+    `rescore` decides otherwise. The folder of a sweep is told by its configurations. With `scores`, files of scores
+    take the place of runs.
 
     Returns:
         what was evaluated, by the names that the tables have.
@@ -124,8 +127,8 @@ def evaluate_scores(path: Path, rule: Rule) -> Evaluated:
     """
     table, about = read_score_file(path)
     fitted = fit_thresholds(rule, table.validation, table.published, split_digest="")
-    head = {"model": path.stem, "data": path.name, "split": None, "seed": 0, "parameters": None, "scores": about}
-    return Evaluated({**head, **dict.fromkeys(MEASURED), **run_metrics(table, fitted, seed=0)}, fitted, table)
+    head = {"model": path.stem, "data": path.name, "split": None, "seed": _SEED, "parameters": None, "scores": about}
+    return Evaluated({**head, **dict.fromkeys(MEASURED), **run_metrics(table, fitted, seed=_SEED)}, fitted, table)
 
 
 def _scores_again(rescore: bool | str, root: str | None) -> bool | None:

@@ -109,7 +109,8 @@ def opening(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
         f"- Threshold: {fitted.chosen.sentence()}.",
         *(f"- **WARNING**: {warning}" for warning in metrics["warnings"]),
     ]
-    return "\n".join([f"# {metrics['model']} on {metrics['data']}{oracle}", "", *lines])
+    title = f"{metrics['model']} on {metrics['data']}" if metrics.get("scores") is None else metrics["data"]
+    return "\n".join([f"# {title}{oracle}", "", *lines])
 
 
 def _origin(metrics: dict[str, Any]) -> str:
