@@ -23,7 +23,10 @@ from anodice.models.optimizers import OptimizerFactory, adamw
 
 
 class EncoderMemory(DefectUNet):
-    """A memory of features learned from nothing but normal photos: those of the encoder of a `DefectUNet`.
+    """A memory of features learned from nothing but normal photos: images (N, C, H, W) in [0, 1] -> maps, scores.
+
+    The features are those of the encoder of a `DefectUNet`. With its defaults it is `model=local_memory`, with
+    `memory=PatchMemory()` it is `model=patchcore`.
 
     The memory is filled once the encoder has been trained; until then the maps are those of the U-Net.
 

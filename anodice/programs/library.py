@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from anodice.app.command_line import check_config, check_no_sweep, sentence
+from anodice.app.command_line import check_config, check_no_sweep, check_values, sentence
 from anodice.app.configs import check_types, composed
 from anodice.app.console import ConsoleHandler
 from anodice.app.process import keep_freed_memory
-from anodice.app.run_folder import remove_unused
+from anodice.app.run_folder import remove_unused, run_folder
 from anodice.errors import AnodiceError
 from anodice.programs.runs import Evaluation, Run, Runs
 
@@ -21,11 +22,12 @@ Reference = str | Path | Run
 """A run, its folder, a folder of several, a name under the logs, `latest`, or a CSV file of scores."""
 
 
-def train(*overrides: str) -> Run:
+def train(*overrides: str | DictConfig) -> Run:
     """Train a detector as `python train.py <overrides>` does, and give back the run.
 
     Args:
-        overrides: as on the command line, such as `"model=vae"`, `"data=folder"` and `"data.root=DIR"`.
+        overrides: as on the command line, such as `"model=vae"`, `"data=folder"` and `"data.root=DIR"`; or one config
+            in their place, as `anodice.compose(...)` or Hydra's own compose makes it of `conf/`.
 
     Returns:
         the run, with `metrics`, `scores`, `threshold`, `figures`, `report()` and `predictor()`.
@@ -40,18 +42,16 @@ def train(*overrides: str) -> Run:
     >>> run.predictor()("new.png").verdict  # doctest: +SKIP
     'normal'
     """
-    _check_words(overrides)
-    with _one_sentence("train", overrides):
-        config, choices, whole = composed("train", overrides)
-        check_no_sweep(choices)
-        check_config(config, choices, overrides)
-        folder = Path(whole.hydra.run.dir)  # which is made now, or was by the run to resume
+    words = () if len(overrides) == 1 and isinstance(overrides[0], DictConfig) else overrides
+    _check_words(words)
+    with _one_sentence("train", words):
+        config, folder = _with_folder(words) if words is overrides else _own_folder(overrides[0])
         with _told(folder / "train.log"):
             try:
                 keep_freed_memory()
                 from anodice.programs.train import train as trained  # torch and Lightning load now
 
-                trained(config, folder, changes=[o for o in overrides if not o.startswith("resume=")])
+                trained(config, folder, changes=[word for word in words if not word.startswith("resume=")])
             except BaseException:
                 remove_unused(folder)
                 raise
@@ -83,7 +83,7 @@ def evaluate(of: Reference | Sequence[Reference] = "latest", *overrides: str) ->
     files = [Path(one).suffix.lower() == ".csv" for one in given]
     if len(set(files)) != 1:
         raise AnodiceError(f"expected runs alone or CSV files of scores alone, at least one, got {', '.join(given)}.")
-    with _one_sentence("evaluate", overrides), _told(None):
+    with _one_sentence("evaluate", overrides), _told(None, logging.WARNING):  # what comes of it is returned
         config, choices, _ = composed("evaluate", overrides)
         check_types(config, "evaluate", choices)
         config["scores" if all(files) else "run"] = given
@@ -91,6 +91,21 @@ def evaluate(of: Reference | Sequence[Reference] = "latest", *overrides: str) ->
 
         found = evaluate_runs(OmegaConf.create(OmegaConf.to_container(config, resolve=True)))
     return next(iter(found.values())) if len(found) == 1 and not several else found
+
+
+def _with_folder(words: Sequence[str]) -> tuple[DictConfig, Path]:
+    """The config of these overrides, and the folder of its run."""
+    config, choices, whole = composed("train", words)
+    check_no_sweep(choices)
+    check_config(config, choices, words)
+    return config, Path(whole.hydra.run.dir)  # which is made now, or was by the run to resume
+
+
+def _own_folder(config: DictConfig) -> tuple[DictConfig, Path]:
+    """A config that somebody has composed, and the folder of its run."""
+    check_values(config)
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.name.model}_{config.name.data}"
+    return config, Path(run_folder(f"{config.paths.log_dir}/runs/{name}", config.resume, config.paths.log_dir))
 
 
 def _check_words(overrides: Sequence[str]) -> None:
@@ -121,15 +136,15 @@ def _one_sentence(config_name: str, overrides: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _told(file: Path | None) -> Iterator[None]:
-    """Show what the package logs, as its commands do, and write it to a file as well."""
+def _told(file: Path | None, level: int = logging.INFO) -> Iterator[None]:
+    """Show what the package logs from this level on, and write it to a file as well."""
     logger = logging.getLogger(__name__.partition(".")[0])
     handlers: list[logging.Handler] = [ConsoleHandler()]
     if file is not None:
         handlers.append(logging.FileHandler(file))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     before = logger.level, logger.propagate
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     logger.propagate = False  # a notebook's own handlers would say everything twice
     for handler in handlers:
         logger.addHandler(handler)
