@@ -132,10 +132,12 @@ def _baselines(part: ScoreTable) -> dict[str, dict[str, Any]]:
     anomalies, count = int(part.label.sum()), len(part)
     share = anomalies / count if anomalies > 0 else None
     nothing = {"f1": None, "precision": None, "recall": 0.0 if anomalies > 0 else None}
+    nothing["accuracy"] = Confusion(tp=0, fp=0, fn=anomalies, tn=count - anomalies).accuracy
+    right = None if share is None else share**2 + (1 - share) ** 2
     nothing |= {"tp": 0, "fp": 0, "fn": anomalies, "tn": count - anomalies}
     return {
         "flag_nothing": {**nothing, "reason": "nothing is flagged, so there is no precision and no F1"},
-        "random": {"f1": share, "precision": share, "recall": share},
+        "random": {"f1": share, "precision": share, "recall": share, "accuracy": right},
     }
 
 
@@ -148,6 +150,7 @@ def _at(part: ScoreTable, threshold: Threshold | str, seed: int) -> dict[str, An
     flags = threshold.flags(part.score, part.predicted)
     counts = Confusion.from_flags(flags, part.label)
     row |= {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn}
+    row |= _rate("accuracy", flags == part.label, part, np.full(len(part), True))
     row |= _rate("false_alarm_rate", flags, part, ~part.label)
     row["mean_class_false_alarm_rate"] = _mean_over_classes(part, flags)
     if not part.label.any():
@@ -197,6 +200,7 @@ _RANKING = ("auroc", "average_precision", "false_positive_rate_at_95_recall")
 _ROW = (
     *("threshold", "f1", "f1_low", "f1_high", "precision", "precision_low", "precision_high"),
     *("recall", "recall_low", "recall_high", "tp", "fp", "fn", "tn", "fitted_on"),
+    *("accuracy", "accuracy_low", "accuracy_high"),
     *("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high", "mean_class_false_alarm_rate"),
 )
 

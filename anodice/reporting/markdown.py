@@ -17,10 +17,10 @@ _ROWS = {
     "random": "flag at random",
 }
 _HEADS = (
-    *("threshold", "value", "F1 [95 %]", "precision [95 %]", "recall [95 %]", "tp", "fp", "fn", "tn"),
-    "fitted on",
+    *("threshold", "value", "F1 [95 %]", "precision [95 %]", "recall [95 %]", "accuracy [95 %]"),
+    *("tp", "fp", "fn", "tn", "fitted on"),
 )
-_FIRST = (0, 2, 5, 6, 7, 8, 1, 3, 4, 9)
+_FIRST = (0, 2, 6, 7, 8, 9, 1, 3, 4, 5, 10)
 """The columns of `_HEADS`, the most important first: those that a narrow terminal shows."""
 _FIRST_OF_RUNS = (0, 7, 4, 5, 11, 6, 3, 1, 2, 9, 10, 8, 13, 12, 14)
 """The columns of `runs_table`, the most important first."""
@@ -70,10 +70,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def with_interval(found: dict[str, Any], name: str, digits: int = 2) -> str:
     """A figure and its interval, such as `0.981 [0.96, 0.99]`; `n/a` where it cannot be had."""
-    low, high = found.get(f"{name}_low"), found.get(f"{name}_high")
-    if found[name] is None or low is None or high is None:
-        return number(found[name])
-    return f"{found[name]:.3f} [{low:.{digits}f}, {high:.{digits}f}]"
+    value, low, high = (found.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None or low is None or high is None:
+        return number(value)
+    return f"{value:.3f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def headline(metrics: dict[str, Any]) -> str:
@@ -168,6 +168,8 @@ def legend(metrics: dict[str, Any]) -> str:
         "few test images give. An interval counts copies as one image.",
         "Prevalence is the share of anomalous images. Precision, F1 and AP depend on it: they would be lower where "
         "anomalies are rarer.",
+        "Accuracy: the share of all images that are judged right. Where anomalies are rare, a detector that finds none "
+        "of them has a high one, as the row of `flag nothing` shows: quote F1.",
         "AUROC: how often an anomalous image scores above a normal one. AP: precision, averaged over the recalls. Both "
         "judge the order of the scores and need no threshold.",
     ]
@@ -294,7 +296,7 @@ def _row(rule: str, row: dict[str, Any], chosen: str) -> list[str]:
     value = "n/a" if row.get("threshold") is None else f"{row['threshold']:.5g}"
     words = {"flag_everything": "lowest", "per_class": "by class", "flag_nothing": "none", "random": "none"}
     counts = ["n/a" if row.get(k) is None else str(row[k]) for k in ("tp", "fp", "fn", "tn")]
-    figures = [with_interval(row, figure) for figure in ("f1", "precision", "recall")]
+    figures = [with_interval(row, figure) for figure in ("f1", "precision", "recall", "accuracy")]
     fitted_on = "nothing" if "fitted_on" not in row else row["fitted_on"] or "n/a"
     return [name, words.get(rule, value), *figures, *counts, fitted_on]
 

@@ -10,6 +10,7 @@ import pytest
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import COLUMNS, read_scores, same_images, write_scores
+from anodice.metrics.bootstrap import rate_interval
 from anodice.metrics.sweep import sweep
 from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.normals import NormalsOnly
@@ -44,6 +45,24 @@ def test_flag_everything_has_the_f1_of_the_prevalence():
     row = metrics_of(made_up())["test"]["published"]["at"]["flag_everything"]
     assert row["f1"] == pytest.approx(2 * 20 / (20 + 80))
     assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (20, 60, 0, 0)
+
+
+def test_accuracy_is_the_share_of_images_judged_right():
+    for part in metrics_of(made_up())["test"].values():
+        total = part["normals"] + part["anomalies"]
+        for row in part["at"].values():
+            assert row["accuracy"] == pytest.approx((row["tp"] + row["tn"]) / total)
+            assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    everything = metrics_of(made_up())["test"]["published"]["at"]["flag_everything"]
+    assert everything["accuracy"] == 20 / 80
+    low, high = rate_interval([1] * 20 + [0] * 60, range(80))
+    assert (everything["accuracy_low"], everything["accuracy_high"]) == (low, high)
+
+
+def test_accuracy_of_no_detector_is_that_of_the_prevalence():
+    baselines = metrics_of(made_up())["test"]["published"]["baselines"]
+    assert baselines["flag_nothing"]["accuracy"] == 60 / 80
+    assert baselines["random"]["accuracy"] == 0.25**2 + 0.75**2 == 0.625
 
 
 def test_false_positive_rate_is_that_at_95_percent_recall():
@@ -248,7 +267,7 @@ def test_pooled_and_mean_false_alarm_rates_have_their_own_names():
 def test_trivial_baselines_need_no_detector():
     part = metrics_of(made_up())["test"]["published"]
     assert part["prevalence"] == 0.25
-    assert part["baselines"]["random"] == {"f1": 0.25, "precision": 0.25, "recall": 0.25}
+    assert part["baselines"]["random"] == {"f1": 0.25, "precision": 0.25, "recall": 0.25, "accuracy": 0.625}
     nothing = part["baselines"]["flag_nothing"]
     assert (nothing["precision"], nothing["recall"], nothing["fn"]) == (None, 0.0, 20)
 

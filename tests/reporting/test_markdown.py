@@ -41,6 +41,22 @@ def test_every_f1_has_its_interval():
     assert f"{row['f1']:.3f} [{row['f1_low']:.2f}, {row['f1_high']:.2f}]" in markdown.table(found)
 
 
+def test_accuracy_stands_beside_f1_where_there_is_room():
+    found = metrics()
+    part = found["test"]["clean"]
+    row = part["at"]["f1_max"]
+    table = [
+        [cell.strip() for cell in line.split("|")] for line in markdown.thresholds_table(part, "f1_max").splitlines()
+    ]
+    column = table[0].index("accuracy [95 %]")
+    assert table[0][column - 1] == "recall [95 %]"
+    assert table[2][column] == f"{row['accuracy']:.3f} [{row['accuracy_low']:.2f}, {row['accuracy_high']:.2f}]"
+    assert table[-2][1] == "flag nothing"
+    assert table[-2][column] == f"{50 / 70:.3f}"
+    del row["accuracy"]  # as runs of before have it
+    assert "| n/a " in markdown.thresholds_table(part, "f1_max")
+
+
 def test_missing_figures_are_not_available_and_say_why():
     table = made_up()
     table = table.where((table.split == "validation") | ~table.label)
