@@ -106,11 +106,19 @@ def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.rint(picture.mean(2)).astype(np.uint8)
 
 
+def _threshold(word: str) -> str | float:
+    """A value, or the name of a rule."""
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[2], epilog=TOLD)
     parser.add_argument("run", metavar="run=RUN", help="a run folder, a name under the logs, or latest")
     parser.add_argument("--photo", type=Path, required=True, metavar="FILE", help="the photo, also as photo=FILE")
-    parser.add_argument("--threshold", help="another rule of the run, or a value (its own)")
+    parser.add_argument("--threshold", type=_threshold, help="another rule of the run, or a value (its own)")
     parser.add_argument("--least-area", type=int, default=40, help="pixels above which a part gets a box (%(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE.png", help=f"the picture ({FOLDER}/ in the run folder)")
     parser.add_argument("--log-dir", type=Path, default=Path("logs"), help="where the runs are (%(default)s)")

@@ -67,6 +67,20 @@ def test_a_photo_is_compared_with_the_templates_of_a_run(script, finished_run, d
     assert Image.open(picture).size == (1350, 525)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "told"),
+    [
+        ("0", "11 of 11 beyond: beyond any is anomalous, beyond all is anomalous; thresholds of manual: 0"),
+        ("1e9", "0 of 11 beyond: beyond any is normal, beyond all is normal; thresholds of manual: 1e+09"),
+        ("normals_only", "; thresholds of normals_only: "),
+    ],
+)
+def test_other_thresholds_are_named_or_given(script, finished_run, dice_root, tmp_path, capsys, threshold, told):
+    photo = next((dice_root / "test_set" / "03").iterdir())
+    script.main([f"run={finished_run}", f"photo={photo}", f"threshold={threshold}", f"output={tmp_path / 'a.png'}"])
+    assert told in capsys.readouterr().out
+
+
 def test_mistakes_are_sentences(script, finished_run, tmp_path, capsys):
     (tmp_path / "text.png").write_text("no photo")
     with pytest.raises(SystemExit) as left:
