@@ -133,7 +133,8 @@ class Sweep:
 
     For D distinct scores there are C = D + 1 cuts. `thresholds` (C,) float64 falls strictly; `tp` and `fp` (C,) int64
     never fall. At every cut `score >= threshold` gives exactly the counted verdicts. A threshold lies midway between
-    neighbouring distinct scores; the first is the next float above the highest score, the last the lowest score itself.
+    neighbouring distinct scores; the first and the last lie as far outside, so that the rounding of a score that is
+    computed again turns no verdict. A single distinct score is its own last threshold, the next float above the first.
     """
 
     thresholds: NDArray[np.float64]
@@ -259,7 +260,7 @@ def sweep(scores: ArrayLike, labels: ArrayLike) -> Sweep:
 
     >>> s = sweep([0.1, 0.4, 0.4, 0.9], [0, 0, 1, 1])
     >>> s.thresholds.round(2).tolist(), s.tp.tolist(), s.fp.tolist()
-    ([0.9, 0.65, 0.25, 0.1], [0, 1, 2, 2], [0, 0, 1, 2])
+    ([1.15, 0.65, 0.25, -0.05], [0, 1, 2, 2], [0, 0, 1, 2])
     >>> s.auroc, round(s.average_precision, 3), s.best_f1()
     (0.875, 0.833, 2)
     """
@@ -273,11 +274,14 @@ def sweep(scores: ArrayLike, labels: ArrayLike) -> Sweep:
 
 
 def _cuts(falling: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One threshold above all of the strictly falling scores (D,), one in every gap, and the lowest score: (D + 1,)."""
+    """One threshold above the strictly falling scores (D,), one in every gap, and one that all reach: (D + 1,)."""
     upper, lower = falling[:-1], falling[1:]
     middle = 0.5 * upper + 0.5 * lower  # halved before the sum, which could overflow
     # Between neighbouring floats the midpoint rounds onto one of them; the upper one still parts the two with `>=`.
     middle = np.where((middle > lower) & (middle <= upper), middle, upper)
     with np.errstate(over="ignore"):  # above the greatest float lies infinity only
-        above = np.nextafter(falling[:1], np.inf)
-    return np.concatenate([above, middle, falling[-1:]])
+        above, below = np.nextafter(falling[:1], np.inf), falling[-1:]
+        if middle.size > 0:
+            above = np.maximum(above, falling[0] + (falling[0] - middle[:1]))
+            below = np.maximum(below - (middle[-1:] - below), np.finfo(np.float64).min)
+    return np.concatenate([above, middle, below])
