@@ -119,8 +119,9 @@ def near_contents(records: Sequence[Record], pairs: Iterable[Pair], contents: se
     """The pixel hashes that pairs join with some given ones, without these; pairs of pairs are not followed.
 
     >>> photos = [Record(name, "any", "00", False, None, None, "", "", name) for name in "abc"]
-    >>> near_contents(photos, [Pair(0, 1, "burst", 1.0), Pair(1, 2, "burst", 1.0)], {"a"})
-    {'b'}
+    >>> pairs = [Pair(0, 1, "burst", 1.0), Pair(1, 2, "burst", 1.0)]
+    >>> near_contents(photos, pairs, {"a"}), sorted(near_contents(photos, pairs, {"b"}))
+    ({'b'}, ['a', 'c'])
     """
     near: set[str] = set()
     for pair in pairs:
