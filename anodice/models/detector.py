@@ -86,6 +86,16 @@ class Detector(pl.LightningModule):
         """Whether all is there that only `fit` can give."""
         return True
 
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether it keeps `limits`."""
+        return False
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Class -> the highest normal score, learned with the detector from the photos of training; see `Learned`."""
+        return {}
+
     @torch.no_grad()
     def fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         """Learn all that is not learned by gradients; what was fitted before is forgotten.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -151,6 +152,43 @@ class Manual(Rule):
 
 
 @dataclass(frozen=True)
+class Learned(Rule):
+    """The highest normal score of each class, as the detector learned it from its training photos.
+
+    Some earlier projects took the least similar of the photos that they learned from for the limit of its class. No
+    validation image is looked at. A score must exceed its limit by a millionth: a copy of that photo is normal.
+
+    Args:
+        values: class -> its highest normal score; None until a detector has told it.
+    """
+
+    values: Mapping[str, float] | None = None
+    name: ClassVar[str] = "learned"
+    looks: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str,
+        split_digest: str,
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        if not self.values:
+            raise AnodiceError(
+                "expected the limits that a detector learned, got none; train with threshold=learned and model=template "
+                "or model=fourier, and evaluate that run without a threshold."
+            )
+        above = {name: value + 1e-6 * abs(value) for name, value in self.values.items()}
+        return Threshold(max(above.values()), self.name, 0, 0, "training", "", by_class=above)
+
+
+@dataclass(frozen=True)
 class FlagEverything(Rule):
     """The lowest finite float: the trivial baseline that every detector must beat."""
 
@@ -214,7 +252,7 @@ class PerClass(Rule):
     name: ClassVar[str] = "per_class"
 
     def __post_init__(self) -> None:
-        if self.rule.name in (Oracle.name, self.name):
+        if self.rule.name in (Oracle.name, Learned.name, self.name):
             raise AnodiceError(
                 f"expected a rule that is fitted on validation for each class, got {self.rule.name}; use "
                 "another rule, such as f1_max, recall_at or normals_only."
