@@ -376,7 +376,7 @@ def _nearest(images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 def _cut(means: Tensor) -> Tensor:
     """[0, 1] -> whole levels, decimals cut off."""
-    # A class of equal photos must not lose a level to the last digit of its mean; other decimals are 1 / photos or more.
+    # A class of equal photos must not lose a level to the last digit of its mean; decimals are 1 / photos or more.
     return (means * 255 + 1e-4).floor() / 255
 
 

@@ -153,7 +153,7 @@ class Template(Detector):
         return Scored(maps, self.scale(scores, classes) if isinstance(self.scale, QuantileScale) else scores, classes)
 
     def _assess(self, prepared: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`Comparison.assess` with the templates of the classes that there are; quotients where each has a threshold."""
+        """`Comparison.assess` with the templates that there are; quotients where each class has a threshold."""
         templates = self.templates[there]
         if not isinstance(self.scale, OwnOtherScale):
             return self.compare_by.assess(prepared, templates)

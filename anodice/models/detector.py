@@ -300,10 +300,14 @@ class TrainedDetector(Detector):
             self.log_dict(values, on_step=False, on_epoch=True, batch_size=int(normal.sum()))
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer, schedule = self.optimizer(self.parameters(), int(self.trainer.estimated_stepping_batches))
+        optimizer, schedule = self.optimizer(self.parameter_groups(), int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimizer is given: parameters, or dicts of parameters and what is different for them."""
+        return self.parameters()
 
     def formatted(self, images: Tensor) -> Tensor:
         """A copy of the images in the detector's memory format."""

@@ -81,7 +81,8 @@ def train(config: DictConfig, callbacks: Sequence[Callback] = ()) -> float | Non
     scored = score_photos(detector, data)
     measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(scored.indices)
     table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together)
-    fitted = fit_thresholds(told_limits(rule, detector), table.validation, table.published, split_digest=photos.split.digest)
+    rule, digest = told_limits(rule, detector), photos.split.digest
+    fitted = fit_thresholds(rule, table.validation, table.published, split_digest=digest)
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)

@@ -30,7 +30,7 @@ class Rule:
     def label(self) -> str:
         """The name with the settings, such as `recall_at_0.95`: for the folder of an evaluation."""
         settings = (getattr(self, field.name) for field in fields(self))
-        words = [value.label if isinstance(value, Rule) else f"{value:.12g}" for value in settings]
+        words = [value.label if isinstance(value, Rule) else f"{value:.12g}" for value in settings if value is not None]
         return "_".join([self.name, *words])
 
     def check(self, normals: int, anomalies: int) -> None:

@@ -181,8 +181,8 @@ class Learned(Rule):
     ) -> Threshold:
         if not self.values:
             raise AnodiceError(
-                "expected the limits that a detector learned, got none; train with threshold=learned and model=template "
-                "or model=fourier, and evaluate that run without a threshold."
+                "expected the limits that a detector learned, got none; train with threshold=learned, and evaluate "
+                "that run without a threshold."
             )
         above = {name: value + 1e-6 * abs(value) for name, value in self.values.items()}
         return Threshold(max(above.values()), self.name, 0, 0, "training", "", by_class=above)

@@ -21,8 +21,9 @@ class Threshold:
     """A fitted value with its provenance: `score >= value` means anomalous.
 
     `normals` and `anomalies` count the images that the rule looked at, on the split `fitted_on` ("nothing" for a value
-    that was not fitted, "training" for one that the detector learned) with the digest `split_digest`. `detail` holds what else the rule found, ready for JSON.
-    `by_class` holds the values of the classes that have their own; `value` serves the others.
+    that was not fitted, "training" for one that the detector learned) with the digest `split_digest`. `detail` holds
+    what else the rule found, ready for JSON. `by_class` holds the values of the classes that have their own; `value`
+    serves the others.
 
     >>> t = Threshold(3.127, "f1_max", normals=612, anomalies=225, fitted_on="validation", split_digest="1a2b3c4d5e")
     >>> t.flags([3.126, 3.127, 9])
