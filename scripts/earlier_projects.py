@@ -106,7 +106,7 @@ def table(log_dir: Path) -> str:
             row.append(number(found["auroc"]))
             for rule in ("f1_max", "normals_only"):
                 row.append("n/a" if honest is None else with_interval(honest["test"][part]["at"][rule], "f1"))
-            row.append(_own_rule(metrics["threshold"], found["at"]))
+            row.append(_own_rule(metrics["threshold"], found))
         rows.append(row)
     return markdown_table(rows) + "\n"
 
@@ -133,10 +133,13 @@ def learns_from_all(log_dir: Path) -> bool:
     return run is not None and _metrics(run)["split"] == WHOLE
 
 
-def _own_rule(rule: str, at: dict[str, Any]) -> str:
+def _own_rule(rule: str, part: dict[str, Any]) -> str:
     if rule in ("f1_max", "normals_only"):
         return ""
-    return f"{number(at[rule]['f1'])} ({at[rule]['tp']}, {at[rule]['fp']})"
+    at, words = part["at"][rule], ""
+    if (slight := part.get("slight")) is not None:
+        words = f"; slight: {slight['anomalies']}, {slight['normals']}"
+    return f"{number(at['f1'])} ({at['tp']}, {at['fp']}{words})"
 
 
 def _metrics(run: Path) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class Rule:
         del classes  # for a value by class
         _refuse_test(self.name, fitted_on)
         if not self.looks:
-            return Threshold(self.find(np.zeros(0), np.zeros(0, dtype=bool))[0], self.name, 0, 0, "nothing", "")
+            value, detail = self.find(np.zeros(0), np.zeros(0, dtype=bool))
+            return Threshold(value, self.name, 0, 0, "nothing", "", detail=detail or None)
         values, truth = scored(scores, labels)
         self.check(int((~truth).sum()), int(truth.sum()))
         return self.threshold(values, truth, fitted_on=fitted_on, split_digest=split_digest)

@@ -134,9 +134,18 @@ class PrecisionAt(Rule):
 
 @dataclass(frozen=True)
 class Manual(Rule):
-    """The value as it is given."""
+    """The value as it is given.
+
+    Args:
+        slight: images from the value up to this are anomalous, but called slightly so; None for no such band.
+
+    >>> threshold = Manual(0.06, slight=0.16).fit([], [], fitted_on="nothing", split_digest="")
+    >>> threshold.flags([0.05, 0.1, 0.2]).tolist(), threshold.slight([0.05, 0.1, 0.2]).tolist()
+    ([False, True, True], [False, True, False])
+    """
 
     value: float
+    slight: float | None = None
     name: ClassVar[str] = "manual"
     looks: ClassVar[bool] = False
 
@@ -146,9 +155,14 @@ class Manual(Rule):
                 f"expected a finite threshold, got {self.value!r}; set threshold.value to a number "
                 "on the scale of scores.csv."
             )
+        if self.slight is not None and not self.slight > self.value:
+            raise AnodiceError(
+                f"expected threshold.slight above threshold.value ({self.value:g}), or null for no slight anomalies, "
+                f"got {self.slight!r}."
+            )
 
     def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        return float(self.value), {}
+        return float(self.value), {} if self.slight is None else {"slight": float(self.slight)}
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,11 @@ class Threshold:
         """
         return finite_scores(scores) >= self.values(scores, classes)
 
+    def slight(self, scores: ArrayLike, classes: ArrayLike | None = None) -> NDArray[np.bool_]:
+        """Which of the anomalous are called slightly so, in the shape of the scores; none without such a band."""
+        until = (self.detail or {}).get("slight", -math.inf)
+        return self.flags(scores, classes) & (finite_scores(scores) < until)
+
     def values(self, scores: ArrayLike, classes: ArrayLike | None = None) -> NDArray[np.float64]:
         """The value that holds for each score, in their shape; see `flags`."""
         if self.by_class is None:
@@ -85,6 +90,8 @@ class Threshold:
             words += f" ({self._counts()})"
         if detail.get("normals_below") is not None:
             words += f", above {100 * detail['normals_below']:.1f} % of its normals"
+        if detail.get("slight") is not None:
+            words += f", with slight anomalies up to {detail['slight']:.6g}"
         if detail.get("tail_fits") is False:
             words += ", though the tail fits their scores badly"
         if detail.get("reachable") is False:
