@@ -45,7 +45,7 @@ class Contours(PlainNCC):
 
     def matches(self, images: Tensor, templates: Tensor) -> Tensor:
         ours, theirs = self._drawn(images), self._drawn(templates)
-        return 1 - ours @ theirs.T
+        return (1 - ours @ theirs.T).to(images)
 
     def compare(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor]:
         values, classes, _ = self.assess(images, templates)
@@ -60,14 +60,14 @@ class Contours(PlainNCC):
         return self._masked.for_limits(self._masked.prepare(images), self._masked.prepare(templates), classes)
 
     def _drawn(self, images: Tensor) -> Tensor:
-        """Drawings, centred channel by channel and of length 1, so that products are correlations: (N, 3 H W)."""
+        """Drawings, centred by channel and of length 1, so that products are correlations: (N, 3 H W) float64."""
         if torch.compiler.is_exporting():
             raise AnodiceError(
                 "expected a comparison that a graph can hold, got contours, which OpenCV draws; export another "
                 "model.comparison."
             )
         photos = (self._masked.prepare(images) * 255).round().to(torch.uint8).cpu().numpy()[:, 0]
-        drawings = torch.from_numpy(np.stack([drawing(photo) for photo in photos])).to(images).flatten(1, 2)
+        drawings = torch.from_numpy(np.stack([drawing(photo) for photo in photos])).double().flatten(1, 2)
         flat = (drawings - drawings.mean(1, keepdim=True)).flatten(1)
         return flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-6)
 

@@ -90,7 +90,7 @@ def headline(metrics: dict[str, Any]) -> str:
     elif row["fitted_on"].startswith("validation"):
         words = f"At the threshold that {metrics['threshold']} fitted on validation"
     else:
-        words = f"At the threshold of the rule {metrics['threshold']}, which was fitted on nothing"
+        words = f"At the threshold of the rule {metrics['threshold']}, which was fitted on {row['fitted_on']}"
     if part["anomalies"] == 0:
         return f"{words}, it {raised}; there was no anomalous image to find, so nobody knows what it misses."
     known = f"{words}, it found {caught}" + (f" and {raised}" if raised else "")
