@@ -56,7 +56,9 @@ def document(log_dir: Path) -> str:
         raise AnodiceError(f"expected finished runs under {log_dir.absolute()}, found none; see the messages above.")
     test = _metrics(runs[0])["test"]
     counts = {part: f"{test[part]['normals']} normal, {test[part]['anomalies']} anomalous" for part in test}
-    return HEAD.format(**counts) + table(log_dir) + FACTS + facts(log_dir)
+    missing = [name for name in RECIPES if finished(log_dir / name) is None]
+    told = f"\nNot run for this page: {', '.join(missing)}.\n" if missing else ""
+    return HEAD.format(**counts) + table(log_dir) + told + FACTS + facts()
 
 
 HEAD = """# The earlier projects, measured again
@@ -111,14 +113,13 @@ def table(log_dir: Path) -> str:
     return markdown_table(rows) + "\n"
 
 
-def facts(log_dir: Path) -> str:
-    """What the published figures of the finished runs were, one row each, as Markdown."""
+def facts() -> str:
+    """What the published figure of each recipe was, one row each, as Markdown."""
     rows = [["recipe", "published", "measured on", "its threshold", "what that figure really was", "trained here"]]
     for name in RECIPES:
-        if finished(log_dir / name) is not None:
-            told = FIGURES[name.removeprefix("seeds/")]
-            words = [told[key] for key in ("published", "measured_on", "threshold", "really")]
-            rows.append([name, *words, told.get("length", "as the original")])
+        told = FIGURES[name.removeprefix("seeds/")]
+        words = [told[key] for key in ("published", "measured_on", "threshold", "really")]
+        rows.append([name, *words, told.get("length", "as the original")])
     return markdown_table(rows) + "\n"
 
 

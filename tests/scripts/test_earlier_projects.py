@@ -11,6 +11,7 @@ import pytest
 
 from anodice.app.configs import CONF
 
+FACTS = list((CONF / "experiment" / "seeds").glob("*.yaml"))
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
@@ -56,7 +57,8 @@ def test_finished_runs_make_the_table_and_are_not_repeated(dice_root, tmp_path):
     table = (tmp_path / "runs" / "table.md").read_text()
     assert table in output
     lines = [line for line in table.splitlines() if line.startswith("|")]
-    assert len(lines) == 8
+    assert len(lines) == 4 + 2 + len(FACTS)
+    assert "Not run for this page: seeds/template_mse, " in table
     cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
     run = next((tmp_path / "runs" / "seeds" / "ssim" / "runs").iterdir())
     clean = json.loads((run / "metrics.json").read_text())["test"]["clean"]
