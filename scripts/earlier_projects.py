@@ -63,7 +63,7 @@ def document(log_dir: Path) -> str:
 
 HEAD = """# The earlier projects, measured again
 
-Each method of seven earlier projects, five of them on the same dice, as close to the original as its faults allow
+Each method of eight earlier projects, six of them on the same dice, as close to the original as its faults allow
 (`conf/experiment/seeds/`); our own detectors are in results.md. All rows come from one command:
 
     python scripts/earlier_projects.py data.root=DIR
