@@ -42,7 +42,7 @@ def finished_run(dice_root, tmp_path_factory):
     from tests.runs import configured
 
     folder = tmp_path_factory.mktemp("finished")
-    train(configured(dice_root, folder, "model=template", "model.comparison=mse"))
+    train(configured(dice_root, folder, "model=template", "model.comparison=mse"), folder / "run")
     return folder / "run"
 
 

@@ -77,22 +77,39 @@ def test_the_example_of_new_photos_runs(finished_run, dice_root, monkeypatch, ca
     assert all(one.anomalous for one in found["strange"])
 
 
-def test_the_library_example_runs(dice_root, tmp_path, monkeypatch, capsys):
-    small = (
-        example("pytorch_lightning")
-        .replace('"DIR"', f"{str(dice_root)!r}")
-        .replace("dice11)", "dice11, image_size=64, batch_size=8)", 1)
-    )
-    small = small.replace("image_size=128", "image_size=64").replace("max_epochs=12", "max_epochs=1, accelerator='cpu'")
+@pytest.fixture
+def own_photos(dice_root, tmp_path, monkeypatch):
+    """`DIR/good` and `DIR/bad`, and photos in `NEW`, in the working directory."""
+    for name, source in {"DIR/good": "train_set/00", "DIR/bad": "train_set/ano", "NEW": "test_set/00"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(dice_root / source)
+    for photo in (dice_root / "train_set" / "05").iterdir():
+        (tmp_path / "DIR" / "more").mkdir(exist_ok=True)
+        (tmp_path / "DIR" / "more" / photo.name).symlink_to(photo)
     monkeypatch.chdir(tmp_path)
+
+
+def test_the_lines_of_lightning_run(own_photos, capsys):
+    lines = example("pytorch_lightning")
+    assert len([line for line in lines.splitlines() if line]) <= 10
+    short = "max_epochs=1, limit_train_batches=1, accelerator='cpu', enable_progress_bar=False"
     found = {}
-    exec(small, found)
+    exec(lines.replace("max_epochs=12", short), found)
     printed = capsys.readouterr().out
-    assert "'test/auroc': " in printed
     assert "'test/published/auroc': " in printed
-    assert sum(len(scored.scores) for scored in found["scored"]) == 30
+    assert sum(len(scored.scores) for scored in found["scored"]) == len(found["data"].predict_dataset)
     state = found["detector"].state_dict()
     assert all((state[name] == value).all() for name, value in found["same"].state_dict().items())
+
+
+def test_the_lines_of_the_commands_run(own_photos, capsys):
+    # Templates take a second, a variational auto-encoder minutes.
+    short = '"model=template", "model.comparison=mse", "data.image_size=64", "trainer.accelerator=cpu"'
+    found = {}
+    exec(example("import evaluate, train").replace('"model=vae"', short), found)
+    assert "# template on folder" in capsys.readouterr().out
+    assert len(found["found"]) == 2
+    assert found["careful"].metrics["test"]["clean"]["at"]["recall_at"]["fn"] is not None
 
 
 def test_every_part_of_the_package_is_told_of():

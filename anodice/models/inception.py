@@ -147,7 +147,13 @@ class InceptionCAENetwork(nn.Module):
     """
 
     def __init__(
-        self, *, in_channels: int, image_size: int, filters: Sequence[int], code: int | None, keras: bool = False
+        self,
+        *,
+        in_channels: int = 1,
+        image_size: int = 128,
+        filters: Sequence[int] = (8, 16, 32, 32),
+        code: int | None = 64,
+        keras: bool = False,
     ) -> None:
         super().__init__()
         check_size(image_size, 2 ** len(filters))

@@ -48,6 +48,15 @@ def test_parts_that_are_too_small_get_no_box(least_area, count):
     assert len(difference_boxes(photo, template, least_area=least_area).boxes) == count
 
 
+def test_parts_that_touch_at_a_corner_share_a_box():
+    template = np.full((48, 48), 150, dtype=np.uint8)
+    photo = template.copy()
+    photo[10:16, 10:16] = photo[22:28, 22:28] = 0  # seen as 7 to 19 and as 19 to 31
+    assert difference_boxes(photo, template).boxes == ((7, 7, 31, 31),)
+    photo[10:16, 10:16], photo[9:15, 9:15] = 150, 0
+    assert sorted(difference_boxes(photo, template).boxes) == [(6, 6, 18, 18), (19, 19, 31, 31)]
+
+
 def test_equal_pictures_have_no_boxes():
     _, template = _pictures()
     found = difference_boxes(template, template)
