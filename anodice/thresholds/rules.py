@@ -189,8 +189,8 @@ class Learned(Rule):
         scores: ArrayLike,
         labels: ArrayLike,
         *,
-        fitted_on: str,
-        split_digest: str,
+        fitted_on: str = "validation",
+        split_digest: str = "",
         classes: ArrayLike | None = None,
     ) -> Threshold:
         if not self.values:
