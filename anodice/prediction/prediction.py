@@ -103,7 +103,7 @@ class Prediction:
         from IPython.display import Image, display
 
         file = io.BytesIO()
-        self.figure().savefig(file, format="png", dpi=100)
+        self.figure().savefig(file, format="png", dpi=80)
         display(Image(file.getvalue()))
 
     def sentence(self) -> str:

@@ -25,8 +25,8 @@ Reference = str | Path | Run
 def train(*overrides: str | DictConfig) -> Run:
     """Train a detector as `python train.py <overrides>` does, and give back the run.
 
-    It tells how it goes as the command does; `logging.getLogger("anodice").setLevel("WARNING")` before it leaves warnings
-    alone, and `train.log` in the run folder still tells all.
+    It tells how it goes as the command does; after `logging.getLogger("anodice").setLevel("WARNING")` it tells warnings
+    alone, and `train.log` in the run folder all the same tells everything.
 
     Args:
         overrides: as on the command line, such as `"model=vae"`, `"data=folder"` and `"data.root=DIR"`; or one config

@@ -28,8 +28,8 @@ class Audit:
         nearly_leaked: paths of test photos, beside the leaked ones, that are near duplicates of training photos; None
             where nobody has looked for them.
         near_conflicts: pairs of paths of near duplicates, one filed as normal and one as anomalous.
-        pairs: paths and kind (see `Pair`) of any two photos that show the same, exact copies included; empty where nobody
-            has looked for them.
+        pairs: paths and kind (see `Pair`) of any two photos that show the same, exact copies included; empty where
+            nobody has looked for them.
     """
 
     training: int
