@@ -11,6 +11,7 @@ from configuration import configuration_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Page
+from notebooks import notebook_pages
 
 PROJECT = Path(__file__).parents[2]
 TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
@@ -29,8 +30,12 @@ ROOMS = {
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Give the generated pages of the two references their places in the navigation."""
-    pages = {"configuration/": sorted(configuration_pages()), "api/": [f"api/{room}.md" for room in ROOMS]}
+    """Give the generated pages their places in the navigation."""
+    pages = {
+        "configuration/": sorted(configuration_pages(), key=lambda page: (not page.endswith("index.md"), page)),
+        "api/": [f"api/{room}.md" for room in ROOMS],
+        "notebooks/": list(notebook_pages()),
+    }
     config.nav = _filled(config.nav, pages)
     return config
 
@@ -38,7 +43,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made of other files."""
     made = {page: (PROJECT / name).read_text() for name, page in TOP.items()}
-    made |= configuration_pages()
+    made |= configuration_pages() | notebook_pages()
     made |= {f"api/{room}.md": _api_page(room, words) for room, words in ROOMS.items()}
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
@@ -70,7 +75,8 @@ def _api_page(room: str, words: str) -> str:
 def _filled(nav: Any, pages: dict[str, list[str]]) -> Any:
     """The navigation with the pages of each folder that it names."""
     if isinstance(nav, list):
-        return [_filled(item, pages) for item in nav]
+        filled = [_filled(item, pages) for item in nav]
+        return [item for item in filled if not isinstance(item, dict) or all(item.values())]  # no empty folders
     if isinstance(nav, dict):
         return {title: _filled(item, pages) for title, item in nav.items()}
     return pages.get(nav, nav)
