@@ -22,18 +22,17 @@ from PIL import Image
 from anodice.app import run_folder
 from anodice.app.arguments import TOLD, as_options
 from anodice.errors import AnodiceError, unknown
+from anodice.evaluation.score_table import read_scores
 from anodice.programs.loading import load_run
-from anodice.reporting.visualise import Shown, sample
+from anodice.reporting.run_files import SCORES, read_thresholds, score_figures
+from anodice.reporting.visualise import Shown, detector_figures, sample
 
 DETECTORS = (
     *("local_memory", "patchcore", "defect_unet", "vae", "conv_ae", "ae_classifier", "inception_cae"),
     "template",
 )
-FROM_RUNS = {"scores": ("vae", "validation_scores"), "templates": ("template", "templates")}
-"""Name of a figure -> the run and the name of its figure that it is a small copy of."""
-
-_DOTS, _COLOURS, _WIDTH = 75, 96, 800
-"""Per inch; in a palette; pixels of copies. Figures in a repository are to stay small."""
+_DOTS, _COLOURS = 75, 64
+"""Per inch; in a palette. Figures in a repository are to stay small."""
 
 
 def main() -> None:
@@ -47,10 +46,8 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     for name in chosen:
         run = _trained(name, options.log_dir / name, options.overrides)
-        _write(_drawn(_panels(name, run)), options.output / f"{name}.png")
-        for figure, (of, kind) in FROM_RUNS.items():
-            if of == name:
-                _write(_copied(run / "figures" / f"{kind}.png"), options.output / f"{figure}.png")
+        for kind, figure in _figures(name, run).items():
+            _write(figure, options.output / f"{kind}.png")
 
 
 def _trained(name: str, log_dir: Path, overrides: list[str]) -> Path:
@@ -64,12 +61,18 @@ def _trained(name: str, log_dir: Path, overrides: list[str]) -> Path:
     return run
 
 
-def _panels(name: str, run: Path) -> Figure:
-    """A normal and three anomalous validation photos, the same ones for each detector."""
+def _figures(name: str, run: Path) -> dict[str, Figure]:
+    """Of each detector the same four validation photos; of one the scores, of one the templates."""
     detector, data = load_run(run, None)
+    about = f"{name} on drawn dice, seed 0"
     shown = sample(detector, data, of_each=3)
-    normal, anomalous = shown["normal"], shown["anomalous"]
-    return _joined(f"{name} on drawn dice, seed 0: validation photos", normal, anomalous).page()
+    figures = {name: _joined(f"{about}: validation photos", shown["normal"], shown["anomalous"]).page()}
+    if name == "vae":
+        found = score_figures(read_scores(run / SCORES), read_thresholds(run), title=about)
+        figures["scores"] = found["validation_scores"]
+    if name == "template":
+        figures |= detector_figures(detector, None, title=about)
+    return figures
 
 
 def _joined(title: str, normal: Shown, anomalous: Shown) -> Shown:
@@ -89,20 +92,11 @@ def _joined(title: str, normal: Shown, anomalous: Shown) -> Shown:
     )
 
 
-def _drawn(figure: Figure) -> Image.Image:
+def _write(figure: Figure, path: Path) -> None:
+    """As a small PNG, without the names and times of a machine."""
     file = io.BytesIO()
     figure.savefig(file, dpi=_DOTS)
-    return Image.open(file)
-
-
-def _copied(path: Path) -> Image.Image:
-    picture = Image.open(path).convert("RGB")
-    return picture.resize((_WIDTH, round(picture.height * _WIDTH / picture.width)), Image.Resampling.LANCZOS)
-
-
-def _write(picture: Image.Image, path: Path) -> None:
-    """As a small PNG, without the names and times of a machine."""
-    picture.convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+    Image.open(file).convert("RGB").quantize(_COLOURS).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

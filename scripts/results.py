@@ -133,7 +133,7 @@ leaves out copies of training photos; the columns of the published test ({publis
 
 ## The published split"""
 ROBUSTNESS = """Seed 0 of each detector on changed test photos, with the thresholds of the unchanged validation photos:
-`python scripts/robustness.py` tells the changes and their amounts."""
+`python scripts/robustness.py --help` names the changes and their amounts."""
 
 
 def between(text: str, table: str) -> str:
@@ -145,8 +145,9 @@ def between(text: str, table: str) -> str:
     head, _, rest = text.partition(BEGIN)
     _, found, tail = rest.partition(END)
     if not found:
-        raise AnodiceError(f"expected the marks {BEGIN.strip()} and {END.strip()} in README.md and docs/results.md; "
-            "put them back.")
+        raise AnodiceError(
+            f"expected the marks {BEGIN.strip()} and {END.strip()} in README.md and docs/results.md; put them back."
+        )
     return f"{head}{BEGIN}{table}{END}{tail}"
 
 

@@ -42,11 +42,11 @@ def configuration_pages() -> dict[str, str]:
 
 _HEAD = """# Configuration
 
-Every key of every file under `conf/`, with its default and the comment that stands beside it there: these pages are made
-of those files. A key is set by `key=value`, an option of a group is chosen by `group=option`; a key of a group has the
-group's name before it, such as `model.network.code=32`. `python train.py --cfg job` shows what a command would run.
+Every key of every file under `conf/`, with its default and the comment that stands beside it there: these pages are
+made of those files. A key is set by `key=value`, an option of a group is chosen by `group=option`; a key of a group has
+the group's name before it, such as `model.network.code=32`. `python train.py --cfg job` shows what a command would run.
 
-`${...}` takes the value of another key. *Builds* names the class or function that the keys below are the arguments of."""
+`${...}` takes the value of another key. *Builds* names the class or function whose arguments the keys below are."""
 
 
 def rows(text: str) -> Iterator[Row]:
@@ -78,11 +78,11 @@ def _rows(node: yaml.MappingNode, lines: list[str], above: str) -> Iterator[Row]
 def defaults(text: str) -> Iterator[Row]:
     """The groups of a file's defaults list, each with the option that it takes.
 
-    >>> [tuple(row) for row in defaults("defaults:\\n  - score: l1  # of maps\\n  - override /trainer@_global_.trainer: short")]
-    [('score', 'l1', 'of maps'), ('trainer', 'short', '')]
+    >>> [tuple(row) for row in defaults("defaults:\\n- score: l1  # of maps\\n- override /trainer@_global_.trainer: x")]
+    [('score', 'l1', 'of maps'), ('trainer', 'x', '')]
     """
     root, lines = yaml.compose(text), text.splitlines()
-    entries = dict((key.value, value) for key, value in root.value).get("defaults") if root else None
+    entries = {key.value: value for key, value in root.value}.get("defaults") if root else None
     for entry in [] if entries is None else entries.value:
         line = lines[entry.start_mark.line]
         if isinstance(entry, yaml.MappingNode):

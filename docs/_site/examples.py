@@ -22,4 +22,8 @@ def fenced(text: str) -> str:
     >>> fenced("What it is.\\n\\n>>> 1 + 1\\n2").splitlines()
     ['What it is.', '', '```pycon', '>>> 1 + 1', '2', '```']
     """
-    return re.sub(r"^>>> (?:.+\n?)+", lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", text, flags=re.MULTILINE).strip("\n")
+    return re.sub(r"^(>>> (?:.+\n?)+)", _block, text, flags=re.MULTILINE).strip("\n")
+
+
+def _block(example: re.Match[str]) -> str:
+    return f"```pycon\n{example[1].rstrip()}\n```\n"

@@ -1,4 +1,4 @@
-"""What MkDocs makes beside the pages of docs/: the first page, the configuration reference, the API, links out of docs/."""
+"""What MkDocs makes beside the pages of docs/: the first page, the references, notebooks, links out of docs/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of the notebooks under notebooks/, with the outputs that are kept in them; none where there are no notebooks."""
+"""Pages of the notebooks under notebooks/, with the outputs that are kept in them; none where there are none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def notebook_pages(folder: Path = NOTEBOOKS) -> dict[str, str]:
 
 _HEAD = """# Notebooks
 
-They lie in `notebooks/`, run from top to bottom on drawn dice, and are run by the tests; these pages show what they printed.
+They lie in `notebooks/`; these pages show what they printed.
 
 | notebook | what it is for |
 |---|---|"""
