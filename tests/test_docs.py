@@ -215,27 +215,32 @@ def test_the_detector_to_add_is_whole(tmp_path, monkeypatch):
     assert isinstance(instantiate(config.model), module.PixelGaussian)
 
 
+FIRST = {
+    "docs/own_photos.md": [
+        "python train.py data=folder data.root=DIR data.layout.normal=[good] data.layout.anomalous=[bad]"
+    ],
+    "docs/first_ten_minutes.md": [
+        "python evaluate.py run=latest threshold=recall_at threshold.target=1.0",
+        "python evaluate.py run=latest",
+        "python predict.py run=latest photos=DIR maps=true",
+    ],
+}
+"""Page -> those of its commands that are really run, in this order; `.ci/run` does the same with drawn dice."""
+
+
 @pytest.mark.slow
 def test_the_first_commands_run(dice_root, tmp_path):
-    """Those of the first ten minutes and of one's own photos, on a few small photos and for a step or two."""
-    good, bad = (f"test_set/{name}" for name in ("00", "ano"))
-    small = ["debug=fast", "data.image_size=64", "data.batch_size=8", "threads=1", "trainer.accelerator=cpu"]
-    pages = PAGES["docs/first_ten_minutes.md"] + PAGES["docs/own_photos.md"].partition("## Before you train")[0]
-    ran = []
-    for command in commands_of(pages):
-        words = shlex.split(command)
-        if words[0] != "python" or "-m" in words or words[1].startswith("scripts/"):
-            continue
-        added = [f"paths.log_dir={tmp_path / 'logs'}"]
-        if words[1] == "train.py":
-            added += [*small, f"paths.cache_dir={tmp_path / 'cache'}", "split.validation_fraction=0.34"]
-        told = " ".join(words).replace("DIR", str(dice_root)).replace("NEW", str(dice_root / "test_set" / "00"))
-        told = told.replace("[good]", f"[{good}]").replace("[bad]", f"[{bad}]")
-        done = subprocess.run(
-            [sys.executable, *shlex.split(told.replace("python ", f"{PROJECT}/", 1)), *added],
-            capture_output=True, text=True, timeout=300, cwd=tmp_path,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        ran.append(words[1])
-    assert ran.count("train.py") >= 2
-    assert {"evaluate.py", "predict.py"} <= set(ran)
+    folders = {"photos=DIR": f"photos={dice_root / 'test_set' / 'ano'}", "DIR": str(dice_root)}
+    folders |= {"[good]": "[train_set/00,train_set/01,train_set/02]", "[bad]": "[train_set/ano]"}
+    fast = ["debug=fast", "data.image_size=64", "data.batch_size=8", "split.validation_fraction=0.34", "threads=1"]
+    fast += ["trainer.accelerator=cpu", "model.memory.views=100", f"paths.cache_dir={tmp_path / 'cache'}"]
+    for page, commands in FIRST.items():
+        assert set(commands) <= set(commands_of(PAGES[page]))
+        for command in commands:
+            words = [*shlex.split(command)[1:], f"paths.log_dir={tmp_path / 'logs'}"]
+            for name, there in folders.items():
+                words = [word.replace(name, there) for word in words]
+            called = [sys.executable, str(PROJECT / words[0]), *words[1:], *(fast if words[0] == "train.py" else [])]
+            done = subprocess.run(called, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+            assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "logs").glob("**/maps/*.png"))) == 8
