@@ -77,6 +77,13 @@ class ScoreTable:
         """The test images whose pixels do not occur in the training folder."""
         return self.where((self.split == "test") & ~self.leaked)
 
+    def errors(self, threshold: Threshold) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of the misses and those of the false alarms at a threshold, each the farthest from it first."""
+        flags = threshold.flags(self.score, self.predicted)
+        rising = np.argsort(self.score - threshold.values(self.score, self.predicted), kind="stable")
+        falling = rising[::-1]
+        return rising[(self.label & ~flags)[rising]], falling[(flags & ~self.label)[falling]]
+
 
 def score_table(
     records: Sequence[Record],

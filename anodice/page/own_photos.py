@@ -68,10 +68,9 @@ def class_mean(run: OpenRun, class_name: str) -> tuple[NDArray[np.uint8], int] |
 
 def errors(test: ScoreTable, threshold: Threshold) -> Iterator[tuple[str, str]]:
     """Paths of the test photos that a threshold gets wrong, and which way: misses first, the worst first."""
-    flags, cuts = threshold.flags(test.score, test.predicted), threshold.values(test.score, test.predicted)
-    rising = np.argsort(test.score - cuts, kind="stable")
-    yield from ((str(test.path[k]), "missed") for k in rising if test.label[k] and not flags[k])
-    yield from ((str(test.path[k]), "false alarm") for k in rising[::-1] if flags[k] and not test.label[k])
+    misses, false_alarms = test.errors(threshold)
+    yield from ((str(path), "missed") for path in test.path[misses])
+    yield from ((str(path), "false alarm") for path in test.path[false_alarms])
 
 
 def _arguments(told: Mapping[str, Any]) -> dict[str, Any]:

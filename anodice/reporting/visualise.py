@@ -125,8 +125,7 @@ def errors(
     test = table.clean
     flags, cuts = threshold.flags(test.score, test.predicted), threshold.values(test.score, test.predicted)
     rising = np.argsort(test.score - cuts, kind="stable")
-    misses = [k for k in rising if test.label[k] and not flags[k]]
-    false_alarms = [k for k in rising[::-1] if flags[k] and not test.label[k]]
+    misses, false_alarms = (rows.tolist() for rows in test.errors(threshold))
     nearest = [
         *[k for k in rising if flags[k]][: most // 2][::-1],
         *[k for k in rising[::-1] if not flags[k]][: most // 2],
