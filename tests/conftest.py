@@ -42,7 +42,7 @@ def finished_run(dice_root, tmp_path_factory):
     from tests.runs import configured
 
     folder = tmp_path_factory.mktemp("finished")
-    train(configured(dice_root, folder, "model=template", "model.comparison=mse"))
+    train(configured(dice_root, folder, "model=template", "model.comparison=mse"), folder / "run")
     return folder / "run"
 
 
@@ -50,6 +50,18 @@ def finished_run(dice_root, tmp_path_factory):
 def writable_dice(dice_root, tmp_path):
     """A copy of the drawn set for one test."""
     return Path(shutil.copytree(dice_root, tmp_path / "dice"))
+
+
+@pytest.fixture
+def own_photos(dice_root, tmp_path, monkeypatch):
+    """`DIR/good` and `DIR/bad`, and photos in `NEW`, in the working directory."""
+    for name, source in {"DIR/good": "train_set/00", "DIR/bad": "train_set/ano", "NEW": "test_set/00"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(dice_root / source)
+    for photo in (dice_root / "train_set" / "05").iterdir():
+        (tmp_path / "DIR" / "more").mkdir(exist_ok=True)
+        (tmp_path / "DIR" / "more" / photo.name).symlink_to(photo)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

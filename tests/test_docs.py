@@ -163,8 +163,19 @@ def test_what_makes_pages_of_files_does_as_it_says(name, monkeypatch):
     assert failed == 0 < tried
 
 
-@pytest.mark.parametrize("block", blocks_of("docs/library.md"))
-def test_the_examples_of_the_library_run(block):
+def test_the_lines_of_the_commands_run(own_photos, capsys):
+    # Templates take a second, a variational auto-encoder minutes.
+    short = '"model=template", "model.comparison=mse", "data.image_size=64", "trainer.accelerator=cpu"'
+    (block,) = (block for block in blocks_of("docs/library.md") if "train(" in block)
+    found = {}
+    exec(block.replace('"model=vae"', short), found)
+    assert "# template on folder" in capsys.readouterr().out
+    assert len(found["found"]) == 2
+    assert found["careful"].metrics["test"]["clean"]["at"]["recall_at"]["fn"] is not None
+
+
+@pytest.mark.parametrize("block", [block for block in blocks_of("docs/library.md") if "train(" not in block])
+def test_the_examples_of_the_library_run(block, own_photos):
     exec(block, {})
 
 

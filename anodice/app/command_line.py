@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
@@ -37,22 +36,21 @@ def run(program: Callable[[], None], config_name: str) -> None:
     try:
         program()
     except Exception as error:
-        told = sentence(error, config_name)
+        told = sentence(error, config_name, sys.argv[1:])
         if asked_for_traceback or told is None:
             raise
         _leave(told)
 
 
-def check_config(config: DictConfig) -> None:
+def check_config(config: DictConfig, choices: Mapping[str, str | None], overrides: Sequence[str]) -> None:
     """Refuse what can be seen to be wrong with a training's config before torch loads, which takes seconds.
 
     Raises:
         AnodiceError: a value of another type than its default, or one that cannot be.
     """
-    hydra = HydraConfig.get()
-    check_types(config, "train", hydra.runtime.choices)
+    check_types(config, "train", choices)
     check_values(config)
-    for words in unused(config, hydra.runtime.choices["model"], hydra.overrides.task):
+    for words in unused(config, choices["model"], overrides):
         log.warning(words)
 
 
@@ -138,8 +136,13 @@ def _cause(error: BaseException | None) -> AnodiceError | None:
     return None
 
 
-def sentence(error: Exception, config_name: str) -> str | None:
-    """What to tell the user of their mistake; None where the mistake is ours."""
+def sentence(error: Exception, config_name: str, overrides: Sequence[str] = ()) -> str | None:
+    """What to tell the user of their mistake; None where the mistake is ours.
+
+    Args:
+        config_name: of the program, such as `train`.
+        overrides: that the user gave: what can be set depends on the options that they choose.
+    """
     mistake = _cause(error)
     if mistake is not None:
         return str(mistake)
@@ -150,9 +153,9 @@ def sentence(error: Exception, config_name: str) -> str | None:
         return f"there is no {group}={option}{_did_you_mean(option, error.options)} Known: {', '.join(error.options)}."
     wrong = re.search(r"Could not override '([^']+)'", str(error))
     if isinstance(error, ConfigCompositionException) and wrong is not None:
-        return _unknown_key(wrong.group(1).partition("@")[0], config_name)
+        return _unknown_key(wrong.group(1).partition("@")[0], config_name, overrides)
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # such as model=3
-        return f"{error}; choose one of the options that python {Path(sys.argv[0]).name} --help lists."
+        return f"{error}; choose one of the options that python {config_name}.py --help lists."
     if isinstance(error, MissingMandatoryValue):
         key = error.full_key
         return f"expected a value for {key}, got none; set it with {key}=VALUE."
@@ -161,18 +164,20 @@ def sentence(error: Exception, config_name: str) -> str | None:
     return None
 
 
-def _unknown_key(key: str, config_name: str) -> str:
-    keys = [*flatten(defaults(config_name, _chosen())), *(folder.name for folder in CONF.iterdir() if folder.is_dir())]
+def _unknown_key(key: str, config_name: str, overrides: Sequence[str]) -> str:
+    keys = [
+        *flatten(defaults(config_name, _chosen(overrides))),
+        *(folder.name for folder in CONF.iterdir() if folder.is_dir()),
+    ]
     if "." in key:
         keys = [known for known in keys if "." in known]
     new = f" To add it as a new one: +{key}=VALUE." if key.startswith(_OPEN) else ""
-    program = Path(sys.argv[0]).name
-    return f"there is no option '{key}'{_did_you_mean(key, keys)}{new} python {program} --cfg job shows all."
+    return f"there is no option '{key}'{_did_you_mean(key, keys)}{new} python {config_name}.py --cfg job shows all."
 
 
-def _chosen() -> list[str]:
-    """The options of groups on the command line, such as `model=vae`: what can be set depends on them."""
-    pairs = (argument.partition("=") for argument in sys.argv[1:])
+def _chosen(overrides: Sequence[str]) -> list[str]:
+    """The options of groups among the overrides, such as `model=vae`."""
+    pairs = (argument.partition("=") for argument in overrides)
     return [f"{group}={option}" for group, _, option in pairs if (CONF / group / f"{option}.yaml").is_file()]
 
 

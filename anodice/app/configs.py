@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from hydra import compose, initialize_config_dir
+import hydra
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from anodice.app.run_folder import register_resolvers
 from anodice.errors import AnodiceError
+
+register_resolvers()  # whoever has CONF can resolve what is in it
 
 CONF = next(
     folder for folder in (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf") if folder.is_dir()
@@ -38,9 +42,53 @@ def flatten(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 def defaults(config_name: str, choices: Sequence[str] = ()) -> DictConfig:
     """The config as it is with these choices of groups (`model=vae`) and nothing else."""
     if GlobalHydra.instance().is_initialized():  # inside a Hydra program, which may not be initialised twice
-        return compose(config_name, overrides=list(choices))
+        return hydra.compose(config_name, overrides=list(choices))
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(config_name, overrides=list(choices))
+        return hydra.compose(config_name, overrides=list(choices))
+
+
+class Composed(NamedTuple):
+    """What a command would get.
+
+    Attributes:
+        config: its config; interpolations are left as they are.
+        choices: the chosen option of each group.
+        hydra: how the command would be run, such as `hydra.run.dir`; with the config, which it refers to.
+    """
+
+    config: DictConfig
+    choices: dict[str, str | None]
+    hydra: DictConfig
+
+
+def composed(config_name: str, overrides: Sequence[str]) -> Composed:
+    """The config of `python <config_name>.py <overrides>`, without a command line and whatever else uses Hydra."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = hydra.compose(config_name, overrides=list(overrides), return_hydra_config=True)
+    choices = dict(whole.hydra.runtime.choices)
+    with open_dict(whole):
+        for group in whole.get("name", {}):  # what the running program is asked for
+            whole.name[group] = choices[group]
+        config = whole.copy()
+        del config["hydra"]
+    return Composed(config, choices, whole)
+
+
+def compose(*overrides: str) -> DictConfig:
+    """The config that `python train.py <overrides>` would run, all values filled in; its parts can be made from it.
+
+    Args:
+        overrides: as on the command line, such as `"model=vae"` and `"data.batch_size=16"`.
+
+    >>> from hydra.utils import instantiate
+    >>> config = compose("model=vae", "data=folder", "data.root=DIR", "model.network.code=16")
+    >>> config.name.model, config.data.batch_size
+    ('vae', 32)
+    >>> instantiate(config.model).network.code
+    16
+    """
+    config = composed("train", overrides).config
+    return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
 
 
 def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str | None]) -> None:

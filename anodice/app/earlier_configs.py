@@ -44,7 +44,7 @@ _NETWORKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("code", "noise_scale"),
     ),
     "anodice.models.conv_ae.ConvAE": (
-        "anodice.models.reconstruction.ReconstructionDetector",
+        "anodice.models.conv_ae.ConvAE",
         "anodice.models.conv_ae.ConvAENetwork",
         ("code", "widths", "hidden", "batch_norm", "sigmoid"),
     ),

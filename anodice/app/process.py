@@ -73,3 +73,13 @@ def use_threads(threads: int | str) -> None:
     global _all_threads
     _all_threads = min(torch.get_num_threads(), cores()) if _all_threads is None else _all_threads
     torch.set_num_threads(_all_threads if threads == "auto" else int(threads))
+
+
+def fastest_precision(accelerator: str) -> str:
+    """`bf16-mixed` where the device computes in bfloat16 by itself, else `32-true`: Lightning's `precision`."""
+    import torch
+
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    return "bf16-mixed" if any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "32-true"

@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anodice.app.earlier_configs import in_present_names
+from anodice.app.process import fastest_precision
 from anodice.errors import AnodiceError, nearest
 
 CONFIG, SPLIT, ENVIRONMENT, CHECKPOINTS = "config.yaml", "split.json", "environment.json", "checkpoints"
@@ -55,13 +57,23 @@ def class_names(layout: DictConfig, root: object) -> ListConfig:
     return ListConfig(list(instantiate(layout)(Path(str(root))).classes))
 
 
-def register_resolvers() -> None:
-    """Teach Hydra's configs `${run_folder:wanted,resume,log_dir}` and `${class_names:layout,root}`.
+def chosen(group: str, *, _root_: DictConfig) -> str | None:
+    """The option that was chosen in a group; where no program of Hydra runs that knows it, what the option makes."""
+    if HydraConfig.initialized():
+        return HydraConfig.get().runtime.choices[group]
+    part = _root_[group]
+    return None if part is None else str(part["_target_"]).rpartition(".")[2]
 
-    Once per process, so that every use of the first gets one folder.
+
+def register_resolvers() -> None:
+    """Teach Hydra's configs `${run_folder:wanted,resume,log_dir}`, `${class_names:layout,root}` and so on.
+
+    Every use of the first in one config gets one folder.
     """
     OmegaConf.register_new_resolver("run_folder", run_folder, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("class_names", class_names, replace=True)
+    OmegaConf.register_new_resolver("chosen", chosen, replace=True)
+    OmegaConf.register_new_resolver("fastest_precision", fastest_precision, replace=True)
 
 
 def find_run(reference: str, log_dir: Path, *, need: str = BEST) -> Path:

@@ -42,14 +42,14 @@ class Augmentation(nn.Module):
     def __init__(
         self,
         *,
-        brightness: float,
-        contrast: float,
-        gamma: float,
-        glare: float,
-        blur: float,
-        noise: float,
-        shift: float,
-        rotation: float,
+        brightness: float = 0.1,
+        contrast: float = 0.2,
+        gamma: float = 0.2,
+        glare: float = 0.2,
+        blur: float = 0.8,
+        noise: float = 0.02,
+        shift: float = 3.0,
+        rotation: float = 4.0,
     ) -> None:
         super().__init__()
         self.brightness, self.contrast, self.gamma, self.glare = brightness, contrast, gamma, glare

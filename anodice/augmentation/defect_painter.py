@@ -70,7 +70,7 @@ class DefectPainter(nn.Module):
     (torch.Size([2, 1, 32, 32]), torch.bool, [True, True])
     """
 
-    def __init__(self, *, image_size: int, stamps: int, share: float, seed: int) -> None:
+    def __init__(self, *, image_size: int = 128, stamps: int = 512, share: float = 0.5, seed: int = 0) -> None:
         for name, value, least in (
             ("image_size", image_size, SMALLEST),
             ("stamps", stamps, len(STAMPERS)),

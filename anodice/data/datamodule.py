@@ -11,21 +11,18 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from pytorch_lightning.trainer.states import TrainerStatus
+from torch import nn
+from torch.utils.data import DataLoader, Sampler
 
 from anodice.app.recipe import make, recipe
 from anodice.data.cache import ImageFormat, Orientation
+from anodice.data.photo_dataset import Batch, PhotoDataset
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Layout
 from anodice.data.splitting.strategies import Published, Splitting
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError
-
-Batch = dict[str, Tensor]
-"""`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `class` (B,) int64 into the classes of the data, -1 for
-anomalies and classes without training photos, `face` (B,) int64, -1 if unknown, `leaked` (B,) bool, true for a test
-photo whose pixels also occur in the training folder, `index` (B,) int64."""
 
 
 class Batches:
@@ -131,21 +128,44 @@ class DiceDataModule(pl.LightningDataModule):
 
     def evaluation_batches(self, indices: Sequence[int], device: torch.device | str = "cpu") -> Batches:
         """The records with these indices, in this order."""
-        return Batches(self._in_order(indices), self.transform, device)
+        return Batches(self._in_order(indices, raw=True), self.transform, device)
 
     # What Lightning calls.
 
-    def setup(self, stage: str) -> None:
-        """Read the photos; one reading serves every stage."""
+    def setup(self, stage: str | None = None) -> None:
+        """Read the photos; one reading serves every stage, `fit`, `validate`, `test` and `predict`, and None."""
+        del stage
         _ = self.photos
         if self.augmentation is not None and self.trainer is not None:
             self.augmentation.to(self.trainer.strategy.root_device)  # Lightning moves the batches, but not this
 
+    @property
+    def train_dataset(self) -> PhotoDataset:
+        """The normal photos to learn from; the datasets read the photos where `setup` has not."""
+        return self._dataset(self.photos.split.fit)
+
+    @property
+    def val_dataset(self) -> PhotoDataset:
+        """The photos held out: normal ones, then anomalous ones."""
+        return self._dataset(self.photos.split.validation)
+
+    @property
+    def test_dataset(self) -> PhotoDataset:
+        """All test photos."""
+        return self._dataset(self.photos.split.test)
+
+    @property
+    def predict_dataset(self) -> PhotoDataset:
+        """The test photos, in the order in which `Trainer.predict` scores them."""
+        return self.test_dataset
+
     def train_dataloader(self) -> DataLoader:
+        """Shuffled batches, `steps_per_epoch` of them; see `Batch`. A Trainer also applies the augmentation."""
         order = _EpochOrder(len(self.photos.split.fit), self.batch_size, steps=self.steps_per_epoch, seed=self.seed)
         return self._loader(self.photos.split.fit, order)
 
     def val_dataloader(self) -> DataLoader:
+        """The photos of `val_dataset`, in order."""
         return self._in_order(self.photos.split.validation)
 
     def test_dataloader(self) -> DataLoader:
@@ -158,7 +178,8 @@ class DiceDataModule(pl.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         del dataloader_idx
-        images = self.transform(batch["image"])
+        raw = batch["image"].dtype == torch.uint8  # a loader that was made outside of a Trainer gives images
+        images = self.transform(batch["image"]) if raw else batch["image"]
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
             return {**batch, **self.augmentation.augment(images)}
         return {**batch, "image": images}
@@ -200,36 +221,27 @@ class DiceDataModule(pl.LightningDataModule):
             "leaked": np.array([i in leaked for i in range(len(records))], dtype=bool),
         }
 
-    def _in_order(self, indices: Sequence[int]) -> DataLoader:
+    def _dataset(self, indices: Sequence[int]) -> PhotoDataset:
+        return PhotoDataset(self.photos, self._targets, indices, self.transform)
+
+    def _in_order(self, indices: Sequence[int], *, raw: bool | None = None) -> DataLoader:
         size = self.batch_size
-        return self._loader(
-            indices, [list(range(k, min(k + size, len(indices)))) for k in range(0, len(indices), size)]
-        )
+        batches = [list(range(k, min(k + size, len(indices)))) for k in range(0, len(indices), size)]
+        return self._loader(indices, batches, raw=raw)
 
-    def _loader(self, indices: Sequence[int], batches: Sampler | list[list[int]]) -> DataLoader:
-        dataset = _PhotoDataset(self.photos, self._targets, indices)
-        # The sampler yields whole batches, which the dataset gathers in one indexing: no collation, no workers needed.
-        return DataLoader(dataset, sampler=batches, batch_size=None)
+    def _loader(
+        self, indices: Sequence[int], batches: Sampler | list[list[int]], *, raw: bool | None = None
+    ) -> DataLoader:
+        """Whole batches, which the dataset gathers in one indexing: no collation, no workers needed.
 
-
-class _PhotoDataset(Dataset):
-    """Batches of raw photos by position: `image` is (B, H, W, C) uint8 here, transformed on the device later."""
-
-    def __init__(self, photos: Photos, targets: dict[str, NDArray], indices: Sequence[int]) -> None:
-        self.pixels = photos.pixels
-        self.indices = np.asarray(indices, dtype=np.int64)
-        self.rows = photos.rows[self.indices]
-        self.targets = {name: values[self.indices] for name, values in targets.items()}
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, positions: list[int]) -> Batch:
-        return {
-            "image": torch.from_numpy(self.pixels[self.rows[positions]]),
-            **{name: torch.from_numpy(values[positions]) for name, values in self.targets.items()},
-            "index": torch.from_numpy(self.indices[positions]),
-        }
+        Args:
+            raw: leave photos as bytes, which are transformed where they are scored; None does so for a Trainer, whose
+                hooks call `on_after_batch_transfer`.
+        """
+        if raw is None:
+            raw = self.trainer is not None and self.trainer.state.status == TrainerStatus.RUNNING
+        dataset = self._dataset(indices)
+        return DataLoader(dataset, sampler=batches, batch_size=None, collate_fn=None if raw else dataset.transformed)
 
 
 class _EpochOrder(Sampler):

@@ -61,11 +61,11 @@ def bootstrap(
     scores: ArrayLike,
     labels: ArrayLike,
     flags: ArrayLike,
-    groups: Iterable[Hashable],
+    groups: Iterable[Hashable] | None = None,
     *,
     resamples: int = 2000,
     level: float = 0.95,
-    seed: int,
+    seed: int = 0,
 ) -> Intervals:
     """Intervals from a Bayesian bootstrap over groups, for images with this very share of anomalies.
 
@@ -97,6 +97,7 @@ def bootstrap(
         labels: (N,) 0/1, 1 = anomalous.
         flags: (N,) 0/1, the verdicts of one threshold that was not fitted on these images.
         groups: (N,) hashables; images with the same one (copies, frames of a burst) are weighted together.
+            None: each image by itself, whose intervals are too narrow where some are copies.
         resamples: how many, at least 1; the ends of 2000 wobble by a few thousandths from seed to seed.
         level: how often the interval shall hold the truth, in (0, 1).
         seed: of numpy's default generator.
@@ -111,7 +112,7 @@ def bootstrap(
     True
     """
     values, truth = scored(scores, labels)
-    verdicts, group = binary(flags, "verdicts"), numbered(groups)
+    verdicts, group = binary(flags, "verdicts"), numbered(range(truth.size) if groups is None else groups)
     if verdicts.shape != truth.shape or group.shape != truth.shape:
         raise AnodiceError(
             f"expected one verdict and one group for each of {truth.size} images, got {verdicts.size} verdicts and "

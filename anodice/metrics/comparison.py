@@ -49,11 +49,11 @@ def compare(
     scores: Sequence[ArrayLike],
     flags: Sequence[ArrayLike],
     labels: ArrayLike,
-    groups: Iterable[Hashable],
+    groups: Iterable[Hashable] | None = None,
     *,
     resamples: int = 2000,
     level: float = 0.95,
-    seed: int,
+    seed: int = 0,
 ) -> Comparison:
     """Compare two detectors on the same images; differences above 0 speak for the first.
 
@@ -68,14 +68,15 @@ def compare(
         scores: two of (N,), finite, higher = more anomalous.
         flags: two of (N,) 0/1, the verdicts of each detector's own threshold.
         labels: (N,) 0/1, 1 = anomalous.
-        groups: (N,), as in `bootstrap`.
+        groups: (N,), as in `bootstrap`; None for each image by itself.
 
     >>> found = compare([[1, 2, 3, 4], [1, 3, 2, 4]], [[0, 0, 1, 1], [0, 1, 0, 1]], [0, 0, 1, 1], "abcd", seed=0)
     >>> found.f1.value, found.only_first_right, found.only_second_right, found.p_value, found.differing
     (0.5, 2, 0, 0.5, (1, 2))
     """
     values, (truth, *_) = zip(*(scored(s, labels) for s in scores), strict=True)
-    verdicts, group = [binary(f, "verdicts") for f in flags], numbered(groups)
+    verdicts = [binary(f, "verdicts") for f in flags]
+    group = numbered(range(truth.size) if groups is None else groups)
     if len(values) != 2 or len(verdicts) != 2 or any(x.shape != truth.shape for x in (*verdicts, group)):
         raise AnodiceError(
             f"expected scores and verdicts of two detectors and one group for each of {truth.size} images, got "

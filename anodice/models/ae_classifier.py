@@ -12,7 +12,7 @@ from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.conv_ae import WIDTHS, ConvAENetwork
 from anodice.models.detector import Scored
-from anodice.models.optimizers import OptimizerFactory
+from anodice.models.optimizers import OptimizerFactory, adamw
 from anodice.models.reconstruction import ReconstructionDetector, target
 from anodice.scoring.class_scale import QuantileScale
 from anodice.scoring.score import Score, Seen, given
@@ -32,9 +32,9 @@ class AEClassifierNetwork(ConvAENetwork):
     def __init__(
         self,
         *,
-        in_channels: int,
-        image_size: int,
         classes: Sequence[str],
+        in_channels: int = 1,
+        image_size: int = 128,
         code: int = 64,
         widths: Sequence[int] = WIDTHS,
         hidden: Sequence[int] = (),
@@ -60,14 +60,22 @@ class AEClassifierNetwork(ConvAENetwork):
 
 
 class AEClassifier(ReconstructionDetector):
-    """An auto-encoder that tells classes apart; see `ReconstructionDetector` for the arguments it shares.
+    """An auto-encoder that tells classes apart: images (N, C, H, W) in [0, 1] -> maps, scores and classes (N,).
 
     Args:
         network: besides what a reconstructing network has, `classes`, their names, and `both(images)`, the
-            reconstructions and the logits (N, classes).
+            reconstructions and the logits (N, classes), as `AEClassifierNetwork(classes=data.classes)`.
+        score: from what the network makes of images to maps (N, 1, H, W) and scores (N,), higher is stranger; None for
+            `ResidualScore()` of the network's size.
+        optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
+        loss: name of the reconstruction loss: `l1`, `mse`, `l2` (a sum over the pixels), `bce` or `ssim`.
         class_weight: weight of the cross-entropy beside the reconstruction loss.
         class_quantile: scores are divided by this quantile of the scores of held-out normals of the class that the
             image is taken for, so that one threshold suits all classes; None to leave them.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
+
+    >>> AEClassifier(AEClassifierNetwork(classes=["1", "2"], image_size=64)).classes
+    ('1', '2')
     """
 
     loss_names: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "classification")
@@ -76,8 +84,8 @@ class AEClassifier(ReconstructionDetector):
         self,
         network: nn.Module,
         *,
-        score: Score,
-        optimizer: OptimizerFactory,
+        score: Score | None = None,
+        optimizer: OptimizerFactory = adamw,
         loss: str = "l1",
         class_weight: float = 0.05,
         class_quantile: float | None = 0.9,

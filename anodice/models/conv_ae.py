@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from anodice.models.blocks import Decoder, Encoder, check_bottleneck
+from anodice.models.optimizers import OptimizerFactory, adamw
+from anodice.models.reconstruction import ReconstructionDetector
+from anodice.scoring.score import Score
 
 WIDTHS = (32, 64, 128, 128)
 
@@ -30,8 +33,8 @@ class ConvAENetwork(nn.Module):
     def __init__(
         self,
         *,
-        in_channels: int,
-        image_size: int,
+        in_channels: int = 1,
+        image_size: int = 128,
         code: int = 64,
         widths: Sequence[int] = WIDTHS,
         hidden: Sequence[int] = (),
@@ -58,3 +61,31 @@ class ConvAENetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.squash(self.decoder(self.encoder(images)))
+
+
+class ConvAE(ReconstructionDetector):
+    """A convolutional auto-encoder: images (N, C, H, W) in [0, 1] -> maps, scores.
+
+    Args:
+        network: see `ReconstructionDetector`; None for `ConvAENetwork()`, which takes grey images (N, 1, 128, 128).
+        score: from what the network makes of images to maps (N, 1, H, W) and scores (N,), higher is stranger; None for
+            `ResidualScore()` of the network's size.
+        optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
+        loss: name of the reconstruction loss: `l1`, `mse`, `l2` (a sum over the pixels), `bce` or `ssim`.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
+
+    >>> ConvAE(ConvAENetwork(image_size=64)).network.code
+    64
+    """
+
+    def __init__(
+        self,
+        network: nn.Module | None = None,
+        *,
+        score: Score | None = None,
+        optimizer: OptimizerFactory = adamw,
+        loss: str = "l1",
+        channels_last: bool = True,
+    ) -> None:
+        network = ConvAENetwork() if network is None else network
+        super().__init__(network, score=score, optimizer=optimizer, loss=loss, channels_last=channels_last)

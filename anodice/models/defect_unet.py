@@ -14,9 +14,10 @@ from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.datamodule import Batch
 from anodice.models.blocks import check_size
 from anodice.models.detector import Scored
-from anodice.models.optimizers import OptimizerFactory
+from anodice.models.optimizers import OptimizerFactory, adamw
 from anodice.models.painting import PaintingDetector
 from anodice.scoring.map_score import MapScore
+from anodice.scoring.pooling import TopMean
 
 _SLOPE = 0.1
 
@@ -34,7 +35,9 @@ class UNet(nn.Module):
     296804
     """
 
-    def __init__(self, *, in_channels: int, image_size: int, widths: Sequence[int] = (16, 32, 48, 64)) -> None:
+    def __init__(
+        self, *, in_channels: int = 1, image_size: int = 128, widths: Sequence[int] = (16, 32, 48, 64)
+    ) -> None:
         super().__init__()
         self.in_channels, self.image_size, self.widths = in_channels, image_size, tuple(widths)
         check_size(image_size, 2 ** len(widths))
@@ -58,25 +61,35 @@ class UNet(nn.Module):
 
 
 class DefectUNet(PaintingDetector):
-    """The U-Net as a detector: its logits are the map. See `PaintingDetector` for the shared arguments.
+    """The U-Net as a detector: images (N, C, H, W) in [0, 1] -> maps, which are its logits, and scores.
+
+    It sees normal photos, a share of them with painted defects, and no real anomaly.
 
     Args:
-        score: from maps to maps and scores.
+        network: None for `UNet()`, which takes grey images (N, 1, 128, 128).
+        painter: images -> images with painted defects and their masks; None for `DefectPainter()` of the network's
+            size.
+        score: from maps (N, 1, H, W) to maps and scores (N,), higher is stranger; None for the mean of the strangest
+            0.2 % of the pixels, after a Gaussian of one pixel.
+        optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
     """
 
     loss_names: ClassVar[tuple[str, ...]] = ("loss", "cross_entropy", "dice")
 
     def __init__(
         self,
-        network: UNet,
+        network: UNet | None = None,
         *,
-        painter: DefectPainter,
-        score: MapScore,
-        optimizer: OptimizerFactory,
+        painter: DefectPainter | None = None,
+        score: MapScore | None = None,
+        optimizer: OptimizerFactory = adamw,
         channels_last: bool = True,
     ) -> None:
+        network = UNet() if network is None else network
+        painter = DefectPainter(image_size=network.image_size) if painter is None else painter
         super().__init__(network, painter=painter, optimizer=optimizer, channels_last=channels_last)
-        self.score = score
+        self.score = MapScore(pooling=TopMean(fraction=0.002), image_size=self.image_size) if score is None else score
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         """The mean binary cross-entropy of the pixels plus the Dice loss of the masks, over the whole batch."""

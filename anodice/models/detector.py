@@ -223,6 +223,12 @@ class Detector(pl.LightningModule):
         # Lightning's check before a training has no others than those of validation.
         held_out = _NormalsOnDevice(self.trainer.val_dataloaders or [], self)
         fitted = self.trainer.train_dataloader
+        if fitted is None and self.trainer.val_dataloaders is None:
+            raise AnodiceError(
+                f"expected photos to fit {type(self).__name__} to, got none: it learns without gradients, at the end "
+                "of a training, and its checkpoint was saved before; give the Trainer a data module, or save the "
+                "trained one with trainer.save_checkpoint(FILE)."
+            )
         self.fit(held_out if fitted is None else _NormalsOnDevice(fitted, self), held_out)
 
 

@@ -145,7 +145,14 @@ class InceptionCAENetwork(nn.Module):
         AnodiceError: a size that cannot be halved so often, or a code without length.
     """
 
-    def __init__(self, *, in_channels: int, image_size: int, filters: Sequence[int], code: int | None) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1,
+        image_size: int = 128,
+        filters: Sequence[int] = (8, 16, 32, 32),
+        code: int | None = 64,
+    ) -> None:
         super().__init__()
         check_size(image_size, 2 ** len(filters))
         rising = list(reversed(filters))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anodice.app.options import option
 from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation
 from anodice.data.datamodule import Batch
@@ -39,22 +40,23 @@ class LocalMemory(nn.Module):
         patch_weight: of the second memory beside the first, whose weight is 1; 0 for none.
         views: how many views of normal photos the memories are chosen from, at most: each photo as it is, then changed
             by `augmentation` as often as there is room. Of more photos each class gives as many.
-        augmentation: changes that are no defects, such as another light; None for the photos as they are alone.
+        augmentation: changes that are no defects, such as another light; or the name of an option of
+            `conf/augmentation`, or None for the photos as they are alone.
         entries, radius: see `Memory`.
-        score: from maps to maps and scores.
+        score: from maps to maps and scores; None for the mean of the strangest 1 % of the pixels, without smoothing.
         image_size: height and width of the images and the maps.
     """
 
     def __init__(
         self,
         *,
-        patch_weight: float,
-        views: int,
-        augmentation: Augmentation | DefectAugmentation | None,
-        entries: int,
-        radius: int | None,
-        score: MapScore,
-        image_size: int,
+        patch_weight: float = 0.2,
+        views: int = 12000,
+        augmentation: Augmentation | DefectAugmentation | str | None = "strong",
+        entries: int = 128,
+        radius: int | None = 1,
+        score: MapScore | None = None,
+        image_size: int = 128,
     ) -> None:
         super().__init__()
         if not isinstance(views, int) or views < 1:
@@ -65,8 +67,11 @@ class LocalMemory(nn.Module):
             )
         if image_size < _CELL:
             raise AnodiceError(f"expected an image size of at least {_CELL}, got {image_size}; set data.image_size.")
+        if isinstance(augmentation, str):
+            augmentation = option("augmentation", augmentation, f"data.image_size={image_size}")
         self.patch_weight, self.views, self.augmentation = patch_weight, views, augmentation
-        self.entries, self.radius, self.image_size, self.score = entries, radius, image_size, score
+        self.entries, self.radius, self.image_size = entries, radius, image_size
+        self.score = MapScore(smoothing=0, image_size=image_size) if score is None else score
         self.memory = Memory(entries=entries, radius=radius, seed=0)
         self.patch_memory = Memory(entries=entries, radius=radius, seed=0)
         self.patches = WhitenedPatches(cell=_CELL)

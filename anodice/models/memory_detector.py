@@ -18,30 +18,41 @@ from anodice.models.backbones import TorchvisionFeatures
 from anodice.models.defect_unet import DefectUNet, UNet
 from anodice.models.detector import Detector, Scored
 from anodice.models.feature_memory import FeatureMemory
-from anodice.models.optimizers import OptimizerFactory
+from anodice.models.local_memory import LocalMemory
+from anodice.models.optimizers import OptimizerFactory, adamw
 
 
 class EncoderMemory(DefectUNet):
-    """A memory of features learned from nothing but normal photos: those of the encoder of a `DefectUNet`.
+    """A memory of features learned from nothing but normal photos: images (N, C, H, W) in [0, 1] -> maps, scores.
+
+    The features are those of the encoder of a `DefectUNet`. With its defaults it is `model=local_memory`, with
+    `memory=PatchMemory()` it is `model=patchcore`.
 
     The memory is filled once the encoder has been trained; until then the maps are those of the U-Net.
 
     Args:
+        network: None for `UNet()`, which takes grey images (N, 1, 128, 128).
         layers: levels of the encoder, 0 the first; each halves the size of the one before.
-        memory: of their feature maps.
-        network, painter, optimizer, channels_last: see `DefectUNet`.
+        memory: of their feature maps: `LocalMemory` or `PatchMemory` (PatchCore's); None for `LocalMemory()` of the
+            network's size.
+        painter: images -> images with painted defects and their masks; None for `DefectPainter()` of the network's
+            size.
+        optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
     """
 
     def __init__(
         self,
-        network: UNet,
+        network: UNet | None = None,
         *,
-        layers: Sequence[int],
-        memory: FeatureMemory,
-        painter: DefectPainter,
-        optimizer: OptimizerFactory,
+        layers: Sequence[int] = (1, 2),
+        memory: FeatureMemory | None = None,
+        painter: DefectPainter | None = None,
+        optimizer: OptimizerFactory = adamw,
         channels_last: bool = True,
     ) -> None:
+        network = UNet() if network is None else network
+        memory = LocalMemory(image_size=network.image_size) if memory is None else memory
         super().__init__(network, painter=painter, score=memory.score, optimizer=optimizer, channels_last=channels_last)
         self.layers = list(layers)
         if not self.layers or any(layer not in range(len(network.widths)) for layer in self.layers):

@@ -39,7 +39,7 @@ def adamw(
 
 
 def adam(
-    parameters: Iterable[Parameter], steps: int, *, lr: float, warm_up: float = 0.0, schedule: str = "constant"
+    parameters: Iterable[Parameter], steps: int, *, lr: float = 0.001, warm_up: float = 0.0, schedule: str = "constant"
 ) -> tuple[Optimizer, LRScheduler]:
     """Adam, by default at a constant rate."""
     return _scheduled(Adam(parameters, lr=lr, fused=True), steps, warm_up, schedule)
@@ -49,7 +49,7 @@ def sgd(
     parameters: Iterable[Parameter],
     steps: int,
     *,
-    lr: float,
+    lr: float = 0.05,
     momentum: float = 0.9,
     weight_decay: float = 0.0,
     warm_up: float = 0.1,

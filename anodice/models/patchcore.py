@@ -12,6 +12,7 @@ from anodice.models.feature_memory import Extract, spread
 from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.memory import greedy_coreset
+from anodice.scoring.pooling import Max
 from anodice.scoring.score import Batches
 
 _ROWS = 4096
@@ -32,11 +33,19 @@ class PatchMemory(nn.Module):
         photos: normal photos that the patches are taken from, at most; as many of each class. The paper takes all.
         neighbours: entries that the weight of the score looks at.
         score: smooths the map (the paper: a Gaussian of deviation 4) and leaves out the border; it pools the maps of
-            the encoder until the memory is filled, and no others.
+            the encoder until the memory is filled, and no others. None for a Gaussian of 4 pixels and the whole image.
         image_size: height and width of the images and the maps.
     """
 
-    def __init__(self, *, coreset: float, photos: int, neighbours: int, score: MapScore, image_size: int) -> None:
+    def __init__(
+        self,
+        *,
+        coreset: float = 0.01,
+        photos: int = 250,
+        neighbours: int = 9,
+        score: MapScore | None = None,
+        image_size: int = 128,
+    ) -> None:
         super().__init__()
         if not 0 < coreset <= 1:
             raise AnodiceError(f"expected model.memory.coreset in (0, 1], got {coreset!r}; 0.01 is usual.")
@@ -44,7 +53,8 @@ class PatchMemory(nn.Module):
             if not isinstance(value, int) or value < 1:
                 raise AnodiceError(f"expected model.memory.{name} to be a whole number of at least 1, got {value!r}.")
         self.coreset, self.photos, self.neighbours = coreset, photos, neighbours
-        self.score, self.image_size = score, image_size
+        self.score = MapScore(smoothing=4.0, pooling=Max(), image_size=image_size) if score is None else score
+        self.image_size = image_size
         self.register_buffer("bank", torch.empty(0, 0))
         size_from_checkpoint(self, "bank")
 

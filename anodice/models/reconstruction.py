@@ -10,8 +10,9 @@ from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.detector import Scored, TrainedDetector
 from anodice.models.losses import reconstruction_loss
-from anodice.models.optimizers import OptimizerFactory
+from anodice.models.optimizers import OptimizerFactory, adamw
 from anodice.scoring.grounds import Grounds
+from anodice.scoring.residual_score import ResidualScore
 from anodice.scoring.score import Score, Seen
 
 
@@ -21,9 +22,11 @@ class ReconstructionDetector(TrainedDetector):
     Args:
         network: maps images to reconstructions of their shape, without noise; knows `image_size`, `in_channels` and
             `narrowest`, the length of the narrowest vector that an image passes through.
-        loss: name of the reconstruction loss, see `reconstruction_loss`.
-        score: from what the network makes of images to maps and scores.
-        optimizer, channels_last: see `TrainedDetector`.
+        score: from what the network makes of images to maps (N, 1, H, W) and scores (N,), higher is stranger; None for
+            `ResidualScore()` of the network's size.
+        optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
+        loss: name of the reconstruction loss: `l1`, `mse`, `l2` (a sum over the pixels), `bce` or `ssim`.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
 
     Raises:
         AnodiceError: a score that needs what the detector does not give, or a loss that the network's output does not
@@ -34,12 +37,13 @@ class ReconstructionDetector(TrainedDetector):
         self,
         network: nn.Module,
         *,
-        score: Score,
-        optimizer: OptimizerFactory,
+        score: Score | None = None,
+        optimizer: OptimizerFactory = adamw,
         loss: str = "l1",
         channels_last: bool = True,
     ) -> None:
         super().__init__(network, optimizer=optimizer, channels_last=channels_last)
+        score = ResidualScore(image_size=self.image_size) if score is None else score
         missing = sorted(set(score.needs) - set(self._sees()))
         if missing:
             raise AnodiceError(

@@ -13,7 +13,7 @@ from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
 from anodice.models.blocks import Decoder, Encoder, check_bottleneck
 from anodice.models.conv_ae import WIDTHS
-from anodice.models.optimizers import OptimizerFactory
+from anodice.models.optimizers import OptimizerFactory, adamw
 from anodice.models.reconstruction import ReconstructionDetector, target
 from anodice.scoring.score import Score
 
@@ -51,8 +51,8 @@ class VAENetwork(nn.Module):
     def __init__(
         self,
         *,
-        in_channels: int,
-        image_size: int,
+        in_channels: int = 1,
+        image_size: int = 128,
         code: int = 64,
         noise_scale: float = 0.02,
         widths: Sequence[int] = WIDTHS,
@@ -99,23 +99,37 @@ class VAENetwork(nn.Module):
 
 
 class VAE(ReconstructionDetector):
-    """A variational auto-encoder; see `ReconstructionDetector` for the arguments it shares.
+    """A variational auto-encoder (Kingma & Welling 2014): images (N, C, H, W) in [0, 1] -> maps, scores.
 
     Args:
-        network: has `loss_terms(images, targets, beta=...)`, as `VAENetwork`.
-        beta: weight of the KL term; 1 is the ELBO.
+        network: has `loss_terms(images, targets, beta=...)`, as `VAENetwork`; None for `VAENetwork()`, which takes grey
+            images (N, 1, 128, 128).
+        score: from what the network makes of images to maps (N, 1, H, W) and scores (N,), higher is stranger; None for
+            `ResidualScore()` of the network's size.
+        optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
+        beta: weight of the KL term, at least 0; 1 is the ELBO. The loss is in nats per image.
         warm_up_steps: training steps over which the weight rises from 0 to `beta`. Validation always uses `beta`, so
             that its loss means the same in every epoch.
+        channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
+
+    Raises:
+        AnodiceError: a value out of range, or a score that needs what the network does not give.
+
+    >>> detector = VAE(VAENetwork(image_size=64, code=16)).eval()
+    >>> with torch.inference_mode():
+    ...     found = detector(torch.zeros(2, 1, 64, 64))
+    >>> found.maps.shape, found.scores.shape, found.scores.dtype
+    (torch.Size([2, 1, 64, 64]), torch.Size([2]), torch.float64)
     """
 
     loss_names: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl")
 
     def __init__(
         self,
-        network: nn.Module,
+        network: nn.Module | None = None,
         *,
-        score: Score,
-        optimizer: OptimizerFactory,
+        score: Score | None = None,
+        optimizer: OptimizerFactory = adamw,
         beta: float = 1.0,
         warm_up_steps: int = 100,
         channels_last: bool = True,
@@ -123,6 +137,7 @@ class VAE(ReconstructionDetector):
         for name, value in (("beta", beta), ("warm_up_steps", warm_up_steps)):
             if value < 0:
                 raise AnodiceError(f"expected model.{name} of at least 0, got {value!r}.")
+        network = VAENetwork() if network is None else network
         super().__init__(network, score=score, optimizer=optimizer, channels_last=channels_last)
         self.beta, self.warm_up_steps = beta, warm_up_steps
 

@@ -56,15 +56,17 @@ def _train(config: DictConfig) -> float | None:
         register_resolvers()  # a job may have a process of its own
         run_job(config)
         return None
+    hydra_config = HydraConfig.get()
+    run_folder, overrides = Path(hydra_config.runtime.output_dir), list(hydra_config.overrides.task)
     try:
-        check_no_sweep(HydraConfig.get().runtime.choices)
-        check_config(config)
+        check_no_sweep(hydra_config.runtime.choices)
+        check_config(config, hydra_config.runtime.choices, overrides)
         log.info("loading PyTorch and Lightning ...")
         from anodice.programs.train import train
 
-        return train(config)
+        return train(config, run_folder, changes=[o for o in overrides if not o.startswith("resume=")])
     except Exception:
-        remove_unused(Path(HydraConfig.get().runtime.output_dir))
+        remove_unused(run_folder)
         raise
 
 

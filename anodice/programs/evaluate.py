@@ -17,73 +17,118 @@ from anodice.app.process import use_threads
 from anodice.app.recipe import make
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
+from anodice.evaluation.score_files import read_score_file
 from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
+from anodice.programs.runs import Evaluation, Run, Runs
 from anodice.programs.sweep_results import find_sweep, write_summary
-from anodice.reporting.comparisons import Evaluated, compared
-from anodice.reporting.markdown import runs_table
+from anodice.reporting.comparisons import Evaluated
 from anodice.reporting.run_files import (
     FIGURES,
     METRICS,
     REPORT,
     SCORES,
-    read_thresholds,
     save_figures,
+    score_figures,
     title_of,
     write_results,
 )
 from anodice.reporting.terminal import results
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import Oracle
+from anodice.thresholds.rules import F1Max, Oracle
 
 log = logging.getLogger(__name__)
 
-_COMPARED = 4
-"""The most runs that are compared pair by pair."""
+_SEED = 42
+"""Of the intervals of scores from elsewhere, as of trainings that choose no other."""
 
 
-def evaluate_runs(config: DictConfig) -> None:
+def evaluate_runs(config: DictConfig) -> Runs:
     """Evaluate one run, or several in one table and, where they are few, pair by pair.
 
     With `threshold` the rule is fitted on the saved scores, and what comes out is written to `evaluations/<rule and its
     settings>/` in the run folder. Without it, the images of one run are scored anew with its best checkpoint and the
     results replace those in the run folder, which they equal; several runs are told by the figures that they have.
-    `rescore` decides otherwise. The folder of a sweep is told by its configurations.
+    `rescore` decides otherwise. The folder of a sweep is told by its configurations. With `scores`, files of scores
+    take the place of runs.
+
+    Returns:
+        what was evaluated, by the names that the tables have.
     """
+    if config.get("scores") is not None:
+        return _of_files(config)
+    if config.get("out") is not None:
+        raise AnodiceError("expected out=FOLDER beside scores=FILE.csv only; the results of runs lie in their folders.")
     references = list(config.run) if isinstance(config.run, ListConfig) else [config.run]
     rule = None if config.get("threshold") is None else instantiate(config.threshold)
     again = _scores_again(config.get("rescore", "auto"), config.data.root)
     sweep = find_sweep(str(references[0]), Path(config.paths.log_dir)) if len(references) == 1 else None
     if sweep is not None and rule is None and again is not True:
-        log.info("\n%s", write_summary(sweep).text)
-        return
+        summary = write_summary(sweep)
+        log.info("\n%s", summary.text)
+        done = {name: Run(sweep / name, name=name) for name in summary.trained}
+        return Runs(done, told=(sweep / "summary.md").read_text())
     if isinstance(rule, Oracle):
         rule.check(0, 0)
     need = run_folder.BEST if rule is None else METRICS
     log_dir = Path(config.paths.log_dir)
     found = [run for reference in references for run in run_folder.find_runs(str(reference), log_dir, need=need)]
-    evaluated = {}
+    evaluated: dict[str, Evaluation] = {}
     names_differ = len({run.name for run in found}) == len(found)
     for run in found:
         if rule is not None:
-            done = _threshold_again(run, rule)
+            _threshold_again(run, rule)
         elif again is True or (again is None and len(found) == 1) or not (run / METRICS).is_file():
-            done = _score_again(run, config.data.root)
-        else:
-            done = _as_it_is(run)
-        evaluated[run.name if names_differ else str(run_folder.readable(run))] = done
+            _score_again(run, config.data.root)
+        name = run.name if names_differ else str(run_folder.readable(run))
+        evaluated[name] = Run(run, results=_folder(run, rule), name=name)
         if len(found) == 1:
-            log.info("\n%s", results(done.metrics, done.fitted, width=width()))
-            log.info("\nhow to read it: %s", run_folder.readable(_folder(run, rule) / REPORT))
+            _tell(evaluated[name].evaluated, read=_folder(run, rule) / REPORT)
     if len(found) > 1:
-        log.info(
-            "\n%s\n\nclean test images, each at its run's own threshold",
-            runs_table({name: done.metrics for name, done in evaluated.items()}, width=width()),
-        )
-        if len(found) <= _COMPARED:
-            log.info("\n%s", compared(evaluated, width=width()))
-        else:
-            log.info("\nat most %d runs are compared pair by pair; name those of interest: run=[A,B]", _COMPARED)
+        log.info("\n%s", Runs(evaluated).report(width=width()))
+    return Runs(evaluated)
+
+
+def _tell(done: Evaluated, *, read: Path | None) -> None:
+    log.info("\n%s", results(done.metrics, done.fitted, width=width()))
+    if read is not None:
+        log.info("\nhow to read it: %s", run_folder.readable(read))
+
+
+def _of_files(config: DictConfig) -> Runs:
+    """Evaluate files of scores: each by itself, several also against each other."""
+    paths = [Path(str(path)) for path in (config.scores if isinstance(config.scores, ListConfig) else [config.scores])]
+    rule = F1Max() if config.get("threshold") is None else instantiate(config.threshold)
+    if isinstance(rule, Oracle):
+        rule.check(0, 0)
+    names_differ = len({path.stem for path in paths}) == len(paths)
+    found: dict[str, Evaluation] = {}
+    for path in paths:
+        name = path.stem if names_differ else str(path)
+        done = evaluate_scores(path, rule)
+        found[name] = Evaluation(name, done)
+        folder = None if config.get("out") is None else Path(config.out) / (path.stem if len(paths) > 1 else "")
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_results(folder, done.metrics, done.table, done.fitted)
+            save_figures(folder / FIGURES, score_figures(done.table, done.fitted, title=name))
+        if len(paths) == 1:
+            _tell(done, read=None if folder is None else folder / REPORT)
+    if len(paths) > 1:
+        log.info("\n%s", Runs(found).report(width=width()))
+    return Runs(found)
+
+
+def evaluate_scores(path: Path, rule: Rule) -> Evaluated:
+    """Evaluate the scores of any program; see `read_score_file` for what the file holds.
+
+    Raises:
+        AnodiceError: another file, or one that the rule cannot be fitted to.
+    """
+    table, about = read_score_file(path)
+    fitted = fit_thresholds(rule, table.validation, table.published, split_digest="")
+    head = {"model": path.stem, "data": path.name, "split": None, "seed": _SEED, "parameters": None, "scores": about}
+    return Evaluated({**head, **dict.fromkeys(MEASURED), **run_metrics(table, fitted, seed=_SEED)}, fitted, table)
 
 
 def _scores_again(rescore: bool | str, root: str | None) -> bool | None:
@@ -97,12 +142,7 @@ def _scores_again(rescore: bool | str, root: str | None) -> bool | None:
     return (True if root is not None else None) if rescore == "auto" else bool(rescore)
 
 
-def _as_it_is(run: Path) -> Evaluated:
-    metrics = json.loads((run / METRICS).read_text())
-    return Evaluated(metrics, read_thresholds(run), read_scores(run / SCORES))
-
-
-def _score_again(run: Path, root: str | None) -> Evaluated:
+def _score_again(run: Path, root: str | None) -> None:
     # What needs no model need not wait for torch and Lightning: other thresholds, comparisons, wrong names of runs.
     from anodice.data.photos import groups
     from anodice.evaluation.inference import score_photos
@@ -124,7 +164,6 @@ def _score_again(run: Path, root: str | None) -> Evaluated:
     galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title_of(head, run))
     figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
     save_figures(run / FIGURES, figures, formats=config.get("figure_formats", ["png"]))
-    return done
 
 
 def _folder(run: Path, rule: Rule | None) -> Path:
@@ -132,12 +171,12 @@ def _folder(run: Path, rule: Rule | None) -> Path:
     return run if rule is None else run / "evaluations" / rule.label
 
 
-def _threshold_again(run: Path, rule: Rule) -> Evaluated:
+def _threshold_again(run: Path, rule: Rule) -> None:
     folder = _folder(run, rule)
     folder.mkdir(parents=True, exist_ok=True)
     head = json.loads((run / METRICS).read_text())
     pixels = {name: part["pixels"] for name, part in head["test"].items() if "pixels" in part}
-    return _write(run, head, folder, read_scores(run / SCORES), rule, pixels)
+    _write(run, head, folder, read_scores(run / SCORES), rule, pixels)
 
 
 def _write(

@@ -36,7 +36,7 @@ def run_job(config: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     with held(folder, wait=True):  # the process of a killed sweep may still be at work on it
         try:
-            check_config(config)
+            check_config(config, HydraConfig.get().runtime.choices, HydraConfig.get().overrides.task)
             config = _with_share_of_threads(OmegaConf.create(OmegaConf.to_container(config, resolve=True)))
             if not _is_done(folder, config):
                 _train(config, folder)
@@ -63,7 +63,7 @@ def _train(config: DictConfig, folder: Path) -> None:
     from anodice.programs.train import train  # torch loads now
 
     with _own_gpu(config, folder.parent):
-        write_job(folder, FINISHED, value=train(config, _pruning(folder)))
+        write_job(folder, FINISHED, value=train(config, folder, job=True, callbacks=_pruning(folder)))
 
 
 @contextmanager

@@ -21,11 +21,13 @@ class Summary(NamedTuple):
     Attributes:
         text: for the console.
         jobs: how many there are.
+        trained: the names of those that have finished.
         failed: name -> reason.
     """
 
     text: str
     jobs: int
+    trained: tuple[str, ...]
     failed: dict[str, str]
 
 
@@ -56,7 +58,7 @@ def write_summary(folder: Path) -> Summary:
         *([f"not finished: {', '.join(cut)}; the command of the sweep goes on with them"] if cut else []),
         f"all columns: {readable(folder.absolute() / f'{SUMMARY}.md')}, .csv, .png",
     ]
-    return Summary("\n\n".join(parts), len(names), failed)
+    return Summary("\n\n".join(parts), len(names), tuple(trained), failed)
 
 
 def find_sweep(reference: str, log_dir: Path) -> Path | None:

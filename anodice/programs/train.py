@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
@@ -58,23 +55,30 @@ from anodice.training.throughput import Throughput
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig, callbacks: Sequence[Callback] = ()) -> float | None:
+def train(
+    config: DictConfig, run: Path, *, changes: Sequence[str] = (), job: bool = False, callbacks: Sequence[Callback] = ()
+) -> float | None:
     """Train a detector, fit its threshold on validation, test it, and write the run folder.
 
     Args:
+        config: as `train.yaml` composes it.
+        run: the folder, which is there; with `resume`, the one to go on in.
+        changes: the overrides that a resumed run goes on with.
+        job: whether a sweep runs it, whose resumed jobs take devices, threads and paths from the config.
         callbacks: further ones than those of the config.
 
     Returns:
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
-    begun, run = begin_job(), Path(HydraConfig.get().runtime.output_dir)
-    config = _config_to_run(config, run)
+    begun = begin_job()
+    config = _resumed_config(run, config, changes, job) if config.resume is not None else _config_to_run(config)
     rule, detector, data, trainer = _prepare(config, run, callbacks)
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
     if config.resume is None:
         write_start(trainer, detector, {"config": OmegaConf.to_yaml(config), "data": describe(data.photos, width=200)})
     log.info(start_page(detector, trainer, folder=run_folder.readable(run)))
-    measured = _learn(run, trainer, detector, data, resume=config.resume is not None, begun=begun)
+    resume = None if config.resume is None else changes
+    measured = _learn(run, trainer, detector, data, resume=resume, begun=begun)
 
     photos, together, start = data.photos, groups(data.photos), time.perf_counter()
     scored = score_photos(detector, data)
@@ -144,48 +148,31 @@ def _prepare(
     return rule, detector, data, trainer
 
 
-def _config_to_run(config: DictConfig, run: Path) -> DictConfig:
-    """The config as it will really run: of the resumed run, or the one given with its automatic values filled in."""
-    if config.resume is not None:
-        return _resumed_config(run, config)
+def _config_to_run(config: DictConfig) -> DictConfig:
+    """The config as it will really run, with its automatic values filled in."""
+    automatic = OmegaConf.is_interpolation(config.trainer, "precision")
     config = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    if config.trainer.precision == "auto":
-        config.trainer.precision = fastest_precision(config.trainer.accelerator)
+    if automatic:
         log.info(
             "trainer.precision=%s, the fastest here (scores are always computed in float32)", config.trainer.precision
         )
     return config
 
 
-def _resumed_config(run: Path, given: DictConfig) -> DictConfig:
+def _resumed_config(run: Path, given: DictConfig, changes: Sequence[str], job: bool) -> DictConfig:
     config = run_folder.read_config(run)
-    if HydraConfig.get().mode == RunMode.MULTIRUN:  # the rest is as it was
+    if job:  # the rest is as it was
         config.threads, config.trainer.devices, config.paths = given.threads, given.trainer.devices, given.paths
-    overrides = _overrides_beside_resume()
-    for override in overrides:
+    for override in changes:
         if not override.startswith(("trainer.", "callbacks.", "paths.", "threads=")):
             raise AnodiceError(
                 f"expected only trainer.*, callbacks.*, paths.* and threads beside resume=, got {override}; the rest "
                 f"comes from {run / run_folder.CONFIG}. Start a new run to change it."
             )
-    config = OmegaConf.merge(config, OmegaConf.from_dotlist(overrides))
+    config = OmegaConf.merge(config, OmegaConf.from_dotlist(list(changes)))
     config.resume = str(run)
     log.info("resuming %s from %s", run, run_folder.LAST)
     return config
-
-
-def _overrides_beside_resume() -> list[str]:
-    """Of the command line; none of a job of a sweep, whose settings are those that it was begun with."""
-    hydra = HydraConfig.get()
-    return [] if hydra.mode == RunMode.MULTIRUN else [o for o in hydra.overrides.task if not o.startswith("resume=")]
-
-
-def fastest_precision(accelerator: str) -> str:
-    """`bf16-mixed` where the device computes in bfloat16 by itself, else `32-true`."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
-    return "bf16-mixed" if any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "32-true"
 
 
 def _quieten() -> None:
@@ -211,16 +198,27 @@ def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device:
 
 
 def _learn(
-    run: Path, trainer: pl.Trainer, detector: Detector, data: DiceDataModule, *, resume: bool, begun: float
+    run: Path,
+    trainer: pl.Trainer,
+    detector: Detector,
+    data: DiceDataModule,
+    *,
+    resume: Sequence[str] | None,
+    begun: float,
 ) -> dict[str, float | None]:
-    """Train the detector, which has its best epoch's weights then; all of `MEASURED` but the last."""
-    if resume and (run / run_folder.FIT).is_file() and not _overrides_beside_resume():  # cut while it was scored
+    """Train the detector, which has its best epoch's weights then; all of `MEASURED` but the last.
+
+    Args:
+        resume: what is changed of the training to go on with; None to begin one.
+    """
+    if resume is not None and (run / run_folder.FIT).is_file() and not resume:  # cut while it was scored
         load_weights(detector, run / run_folder.BEST)
         detector.to(trainer.strategy.root_device).eval()
         return json.loads((run / run_folder.FIT).read_text())
     throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     throughput.begun = begun
-    trainer.fit(detector, datamodule=data, ckpt_path=run / run_folder.LAST if resume else None, weights_only=True)
+    last = None if resume is None else run / run_folder.LAST
+    trainer.fit(detector, datamodule=data, ckpt_path=last, weights_only=True)
     detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too
     figures = throughput.figures(trainer.strategy.root_device)
     if not detector.automatic_optimization and figures["fit_seconds"]:  # one pass over the photos in place of steps

@@ -101,19 +101,29 @@ def summary(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
 
 def opening(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
     """What was trained and tested, the result and the warnings."""
-    seconds, speed = metrics["fit_seconds"], metrics["fit_images_per_second"]
-    trained = "not timed" if seconds is None else f"{seconds:.0f} s of training"
-    trained += "" if speed is None else f" at {speed:.0f} images/s"
     oracle = ", ORACLE threshold" if metrics["threshold"] == "oracle" else ""
     lines = [
-        f"- Trained: {metrics['model']} with {metrics['parameters']:,} parameters on {metrics['data']}, seed "
-        f"{metrics['seed']}, {trained}.",
+        _origin(metrics),
         f"- Tested: {about_test(metrics)}",
         f"- Result: **{headline(metrics)}**",
         f"- Threshold: {fitted.chosen.sentence()}.",
         *(f"- **WARNING**: {warning}" for warning in metrics["warnings"]),
     ]
-    return "\n".join([f"# {metrics['model']} on {metrics['data']}{oracle}", "", *lines])
+    title = f"{metrics['model']} on {metrics['data']}" if metrics.get("scores") is None else metrics["data"]
+    return "\n".join([f"# {title}{oracle}", "", *lines])
+
+
+def _origin(metrics: dict[str, Any]) -> str:
+    """What was trained, or, of scores from elsewhere, where they come from."""
+    if metrics.get("scores") is not None:
+        return f"- Scores: {metrics['scores']}."
+    seconds, speed = metrics["fit_seconds"], metrics["fit_images_per_second"]
+    trained = "not timed" if seconds is None else f"{seconds:.0f} s of training"
+    trained += "" if speed is None else f" at {speed:.0f} images/s"
+    return (
+        f"- Trained: {metrics['model']} with {metrics['parameters']:,} parameters on {metrics['data']}, seed "
+        f"{metrics['seed']}, {trained}."
+    )
 
 
 def about_test(metrics: dict[str, Any]) -> str:
@@ -209,7 +219,8 @@ def runs_table(runs: dict[str, dict[str, Any]], *, width: int | None = None) -> 
         threshold = _ROWS.get(metrics["threshold"], metrics["threshold"])
         verdicts += [number(at["precision"]), number(at["recall"]), with_interval(clean["at"]["normals_only"], "f1")]
         seconds = metrics["fit_seconds"]
-        cost = [f"{metrics['parameters']:,}", "n/a" if seconds is None else f"{seconds:.0f} s"]
+        size = metrics["parameters"]
+        cost = ["n/a" if size is None else f"{size:,}", "n/a" if seconds is None else f"{seconds:.0f} s"]
         rows.append([*about, *ranking, threshold, *verdicts, *cost, number(metrics.get("score_milliseconds"), 1)])
     return markdown_table(fitting(rows, _FIRST_OF_RUNS, width))
 

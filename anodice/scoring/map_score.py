@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
 from anodice.functional.windows import gaussian_blur
-from anodice.scoring.pooling import Pooling
+from anodice.scoring.pooling import Pooling, TopMean
 
 
 class MapScore(nn.Module):
@@ -17,21 +17,28 @@ class MapScore(nn.Module):
         smoothing: deviation of the Gaussian that smooths the maps, in pixels; 0 for none.
         border_radius: pixels farther from the centre than this share of half the image are left out, as are the dark
             corners around a die; None to keep all.
-        pooling: (N, P) pixel values -> (N,) scores.
+        pooling: (N, P) pixel values -> (N,) scores; None for `TopMean()`.
         image_size: height and width of the maps.
     """
 
     inside: Tensor
     places: Tensor
 
-    def __init__(self, *, smoothing: float, border_radius: float | None, pooling: Pooling, image_size: int) -> None:
+    def __init__(
+        self,
+        *,
+        smoothing: float = 1.0,
+        border_radius: float | None = None,
+        pooling: Pooling | None = None,
+        image_size: int = 128,
+    ) -> None:
         super().__init__()
         if smoothing < 0:
             raise AnodiceError(f"expected score.smoothing of at least 0 pixels, got {smoothing!r}.")
         if border_radius is not None and not border_radius > 0:
             raise AnodiceError(f"expected score.border_radius above 0, or null for no border, got {border_radius!r}.")
         self.smoothing, self.border_radius = smoothing, border_radius
-        self.pooling, self.image_size = pooling, image_size
+        self.pooling, self.image_size = TopMean() if pooling is None else pooling, image_size
         self.register_buffer("inside", _disk(image_size, border_radius), persistent=False)
         self.register_buffer("places", self.inside.flatten().nonzero()[:, 0], persistent=False)
 

@@ -38,7 +38,7 @@ class TopMean:
     3.5
     """
 
-    def __init__(self, *, fraction: float) -> None:
+    def __init__(self, *, fraction: float = 0.01) -> None:
         if not 0 < fraction <= 1:
             raise AnodiceError(f"expected score.pooling.fraction in (0, 1], got {fraction!r}; 0.01 is usual.")
         self.fraction = fraction

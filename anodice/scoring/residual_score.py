@@ -7,8 +7,8 @@ from torch import Tensor
 
 from anodice.scoring.map_score import MapScore
 from anodice.scoring.pixel_statistics import PixelStatistics
-from anodice.scoring.pooling import Pooling
-from anodice.scoring.residuals import Residual
+from anodice.scoring.pooling import Pooling, TopMean
+from anodice.scoring.residuals import Residual, TolerantL1
 from anodice.scoring.score import Batches, Score, See, Seen, given
 
 _TILE = 64
@@ -19,30 +19,32 @@ class ResidualScore(Score):
     """From images and reconstructions to anomaly maps and scores.
 
     Args:
-        residual: images, reconstructions (N, C, H, W) -> residual maps (N, 1, H, W).
+        residual: images, reconstructions (N, C, H, W) -> residual maps (N, 1, H, W); None for `TolerantL1()`.
         smoothing: deviation of the Gaussian that smooths the residual maps, in pixels; 0 for none.
         normalise: turn each pixel into deviations from what held-out normals show there.
         border_radius: pixels farther from the centre than this share of half the image are left out, as are the dark
             corners around a die; None to keep all.
-        pooling: (N, P) pixel values -> (N,) scores.
+        pooling: (N, P) pixel values -> (N,) scores; None for `TopMean()`.
         image_size: height and width of the images.
     """
 
     def __init__(
         self,
-        residual: Residual,
+        residual: Residual | None = None,
         *,
-        pooling: Pooling,
-        image_size: int,
         smoothing: float = 1.0,
         normalise: bool = False,
         border_radius: float | None = None,
+        pooling: Pooling | None = None,
+        image_size: int = 128,
     ) -> None:
         super().__init__()
-        self.residual, self.smoothing, self.normalise = residual, smoothing, normalise
-        self.border_radius, self.pooling, self.image_size = border_radius, pooling, image_size
+        self.residual = TolerantL1() if residual is None else residual
+        self.pooling = TopMean() if pooling is None else pooling
+        self.smoothing, self.normalise, self.border_radius = smoothing, normalise, border_radius
+        self.image_size = image_size
         self.map_score = MapScore(
-            smoothing=smoothing, border_radius=border_radius, pooling=pooling, image_size=image_size
+            smoothing=smoothing, border_radius=border_radius, pooling=self.pooling, image_size=image_size
         )
         self.statistics = PixelStatistics(image_size=image_size) if normalise else None
 

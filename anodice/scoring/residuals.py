@@ -44,7 +44,7 @@ class TolerantL1:
     0.0
     """
 
-    def __init__(self, *, radius: int) -> None:
+    def __init__(self, *, radius: int = 2) -> None:
         if not isinstance(radius, int) or radius < 0:
             raise AnodiceError(f"expected score.residual.radius to be a whole number of at least 0, got {radius!r}.")
         self.radius = radius
@@ -59,7 +59,7 @@ class TolerantL1:
 class SSIM:
     """1 - SSIM, in [0, 2], with a Gaussian window of deviation `sigma` pixels (Wang et al. 2004)."""
 
-    def __init__(self, *, sigma: float) -> None:
+    def __init__(self, *, sigma: float = 1.5) -> None:
         if not sigma > 0:
             raise AnodiceError(f"expected score.residual.sigma above 0 pixels, got {sigma!r}; 1.5 is usual.")
         self.sigma = sigma

@@ -71,11 +71,11 @@ class NormalsOnly(Rule):
 class NormalQuantile(Rule):
     """The lowest cut between the normals' scores that lets the share `quantile`, in [0, 1], of them pass.
 
-    >>> NormalQuantile(0.75).fit([1, 2, 3, 4], [0, 0, 0, 0], fitted_on="validation", split_digest="").value
+    >>> NormalQuantile(0.75).fit([1, 2, 3, 4], [0, 0, 0, 0]).value
     3.5
     """
 
-    quantile: float = 1.0
+    quantile: float = 0.99
     name: ClassVar[str] = "normal_quantile"
     normals_alone: ClassVar[bool] = True
 

@@ -45,11 +45,18 @@ class Rule:
         scores: ArrayLike,
         labels: ArrayLike,
         *,
-        fitted_on: str,
-        split_digest: str,
+        fitted_on: str = "validation",
+        split_digest: str = "",
         classes: ArrayLike | None = None,
     ) -> Threshold:
-        """Fit to the images of the split `fitted_on`; `classes` (N,) names what the detector takes each image for.
+        """Fit to scores and labels.
+
+        Args:
+            scores: (N,), finite, higher = more anomalous.
+            labels: (N,) 0/1, 1 = anomalous.
+            fitted_on: the split that they are of, which the threshold tells: `validation` or `test`.
+            split_digest: of that split, for a threshold that is written down; empty where there is none.
+            classes: (N,), the class that the detector takes each image for; for a rule with a value by class.
 
         Raises:
             AnodiceError: the split is the test, which only the oracle may look at, or the images do not suffice.

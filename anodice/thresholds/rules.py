@@ -22,7 +22,7 @@ class F1Max(Rule):
 
     Exact: its verdicts reach the highest F1 that any threshold reaches on these scores.
 
-    >>> F1Max().fit([1, 2, 3, 4], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
+    >>> F1Max().fit([1, 2, 3, 4], [0, 0, 1, 1]).value
     2.5
     """
 
@@ -42,9 +42,9 @@ class FBeta(Rule):
 
     Exact, as F1Max is, and of several cuts the highest; beta > 0, and 1 is F1 itself.
 
-    >>> F1Max().fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    >>> F1Max().fit([1, 2, 3, 4], [0, 1, 0, 1]).value
     1.5
-    >>> FBeta(beta=0.5).fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    >>> FBeta(beta=0.5).fit([1, 2, 3, 4], [0, 1, 0, 1]).value
     3.5
     """
 
@@ -72,7 +72,7 @@ class FBeta(Rule):
 class RecallAt(Rule):
     """The highest cut between distinct scores that flags at least the share `target`, in (0, 1], of the anomalies.
 
-    >>> RecallAt(1.0).fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    >>> RecallAt(1.0).fit([1, 2, 3, 4], [0, 1, 0, 1]).value
     1.5
     """
 
@@ -103,9 +103,9 @@ class PrecisionAt(Rule):
     Of several, the highest. Where the highest score is a normal image's, a high target may be out of reach: then it is
     the cut with the highest precision that there is, and `detail["reachable"]` is false.
 
-    >>> PrecisionAt(1.0).fit([1, 2, 3, 4], [0, 1, 0, 1], fitted_on="validation", split_digest="").value
+    >>> PrecisionAt(1.0).fit([1, 2, 3, 4], [0, 1, 0, 1]).value
     3.5
-    >>> missed = PrecisionAt(1.0).fit([1, 2, 3, 4], [0, 1, 1, 0], fitted_on="validation", split_digest="")
+    >>> missed = PrecisionAt(1.0).fit([1, 2, 3, 4], [0, 1, 1, 0])
     >>> missed.value, missed.detail["reachable"], round(missed.detail["precision"], 3)
     (1.5, False, 0.667)
     """
@@ -189,8 +189,8 @@ class Oracle(F1Max):
         scores: ArrayLike,
         labels: ArrayLike,
         *,
-        fitted_on: str,
-        split_digest: str,
+        fitted_on: str = "test",
+        split_digest: str = "",
         classes: ArrayLike | None = None,
     ) -> Threshold:
         if fitted_on != "test":
@@ -228,8 +228,8 @@ class PerClass(Rule):
         scores: ArrayLike,
         labels: ArrayLike,
         *,
-        fitted_on: str,
-        split_digest: str,
+        fitted_on: str = "validation",
+        split_digest: str = "",
         classes: ArrayLike | None = None,
     ) -> Threshold:
         values, truth = scored(scores, labels)

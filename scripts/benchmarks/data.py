@@ -254,7 +254,7 @@ def _augmented(data: DiceDataModule, count: int) -> None:
 def _batches(data: DiceDataModule, count: int) -> Iterator[dict[str, Tensor]]:
     """So many training batches, as they come to the network."""
     for batch in itertools.islice(data.train_dataloader(), count):
-        yield data.augmentation.augment(data.transform(batch["image"]))
+        yield data.augmentation.augment(batch["image"])
 
 
 def _data(root: Path, *, augmentation: torch.nn.Module) -> DiceDataModule:

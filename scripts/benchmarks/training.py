@@ -22,7 +22,6 @@ from anodice.app import run_folder
 from anodice.app.configs import defaults
 from anodice.data.datamodule import Batch
 from anodice.models.detector import TrainedDetector
-from anodice.programs.train import fastest_precision
 from benchmarks.rows import Row, row
 
 FAMILIES = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet")
@@ -44,15 +43,13 @@ def recipe(model: str, *changes: str, accelerator: str = "cpu") -> DictConfig:
     run_folder.register_resolvers()
     photos = [f"data.root.{name}={count}" for name, count in PHOTOS.items()]
     short = [f"data.steps_per_epoch={STEPS}", "trainer.max_epochs=1", f"trainer.accelerator={accelerator}"]
-    config = defaults("train", [*photos, *short, f"model={model}", f"paths.cache_dir={folder().name}", *changes])
-    config.trainer.precision = fastest_precision(accelerator)
-    return config
+    return defaults("train", [*photos, *short, f"model={model}", f"paths.cache_dir={folder().name}", *changes])
 
 
 def in_memory(config: DictConfig) -> list[Batch]:
     """The training batches as tensors, images in [0, 1], not augmented."""
     data = instantiate(config.data)
-    return [{**batch, "image": data.transform(batch["image"])} for batch in data.train_dataloader()]
+    return list(data.train_dataloader())
 
 
 def bare(config: DictConfig, batches: list[Batch], *, half: bool, device: str = "cpu") -> float:

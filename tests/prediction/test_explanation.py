@@ -47,7 +47,7 @@ def found_path(dice_root):
     ids=" ".join,
 )
 def test_a_score_is_the_distance_to_its_class_in_units(options, dice_root, tmp_path):
-    train(configured(dice_root, tmp_path, *options))
+    train(configured(dice_root, tmp_path, *options), tmp_path / "run")
     predictor, found = explained(tmp_path / "run", dice_root)
     own = next(one for one in found.distances if one.class_name == found.prediction.class_name)
     assert own.distance / own.unit == pytest.approx(found.prediction.score, rel=1e-4)
@@ -57,7 +57,7 @@ def test_a_score_is_the_distance_to_its_class_in_units(options, dice_root, tmp_p
 @pytest.mark.slow
 def test_both_losses_of_a_template_ratio_give_the_score(dice_root, tmp_path):
     options = ["model=ae_classifier", "score=template_ratio", "model.class_quantile=null"]
-    train(configured(dice_root, tmp_path, *options))
+    train(configured(dice_root, tmp_path, *options), tmp_path / "run")
     _, found = explained(tmp_path / "run", dice_root)
     assert -found.ratio == pytest.approx(found.prediction.score, rel=1e-6)
     assert found.reconstruction.shape == found.template.shape == (64, 64, 1)

@@ -75,7 +75,7 @@ def serving(config, root, folder, *overrides):
 )
 def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path):
     config = serving(configured(dice_root, tmp_path, *variant), dice_root, tmp_path, *variant)
-    train(config)
+    train(config, tmp_path / "run")
     run = tmp_path / "run"
     scores = (run / "scores.csv").read_bytes()
     metrics = json.loads((run / "metrics.json").read_text())
@@ -123,5 +123,5 @@ def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path)
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["ae_classifier", "local_memory", "patchcore", "template"])
 def test_colour(model, dice_root, tmp_path):
-    train(configured(dice_root, tmp_path, f"model={model}", "data.in_channels=3"))
+    train(configured(dice_root, tmp_path, f"model={model}", "data.in_channels=3"), tmp_path / "run")
     assert (tmp_path / "run" / "metrics.json").is_file()
