@@ -16,24 +16,25 @@ from notebooks import notebook_pages
 PROJECT = Path(__file__).parents[2]
 TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Files at the top of the project -> their pages."""
-ROOMS = {
-    "prediction": "What a finished run says of new photos",
-    "data": "From folders of photos to batches",
-    "models": "The detectors and their networks",
-    "scoring": "From what a network makes of images to anomaly maps and scores",
-    "thresholds": "Rules that fit thresholds to scores",
-    "metrics": "Figures of scores and labels",
-    "augmentation": "Changed images",
-    "functional": "Tensors from tensors",
+API = {
+    "commands": ("The commands as functions, and what they return", ["programs.library", "programs.runs"]),
+    "prediction": ("What a finished run says of new photos", ["prediction"]),
+    "data": ("From folders of photos to batches", ["data"]),
+    "models": ("The detectors and their networks", ["models"]),
+    "scoring": ("From what a network makes of images to anomaly maps and scores", ["scoring"]),
+    "thresholds": ("Rules that fit thresholds to scores", ["thresholds"]),
+    "metrics": ("Figures of scores and labels", ["metrics"]),
+    "augmentation": ("Changed images", ["augmentation"]),
+    "functional": ("Tensors from tensors", ["functional"]),
 }
-"""The rooms of the package whose public names people build with -> what they return."""
+"""Name of a page -> what the modules on it return, and the modules."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Give the generated pages their places in the navigation."""
     pages = {
         "configuration/": sorted(configuration_pages(), key=lambda page: (not page.endswith("index.md"), page)),
-        "api/": [f"api/{room}.md" for room in ROOMS],
+        "api/": [f"api/{name}.md" for name in API],
         "notebooks/": list(notebook_pages()),
     }
     config.nav = _filled(config.nav, pages)
@@ -44,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made of other files."""
     made = {page: (PROJECT / name).read_text() for name, page in TOP.items()}
     made |= configuration_pages() | notebook_pages()
-    made |= {f"api/{room}.md": _api_page(room, words) for room, words in ROOMS.items()}
+    made |= {f"api/{name}.md": _api_page(name, *told) for name, told in API.items()}
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
     return files
@@ -68,8 +69,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     return re.sub(r"\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)", mended, markdown)
 
 
-def _api_page(room: str, words: str) -> str:
-    return f"# {room}\n\n{words}: `anodice.{room}`.\n\n::: anodice.{room}\n    options:\n      show_submodules: true\n"
+def _api_page(name: str, words: str, modules: list[str]) -> str:
+    listed = [f"::: anodice.{module}\n    options:\n      show_submodules: true\n" for module in modules]
+    return "\n".join([f"# {name}\n\n{words}: `anodice.{'`, `anodice.'.join(modules)}`.\n", *listed])
 
 
 def _filled(nav: Any, pages: dict[str, list[str]]) -> Any:
