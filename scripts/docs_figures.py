@@ -2,8 +2,8 @@
 
     python scripts/docs_figures.py
 
-Each detector is trained once, with its default recipe and seed 0; trainings that are finished are not repeated, so the
-command can be interrupted and called again.
+Each detector is trained once, for four epochs, a third of the usual training, with seed 0: enough to see how their maps
+differ. Trainings that are finished are not repeated, so the command can be interrupted and called again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
 def _trained(name: str, log_dir: Path, overrides: list[str]) -> Path:
     """The run folder of a detector, which is trained if nobody has."""
     if finished(log_dir) is None:
-        told = [f"model={name}", "seed=0", f"paths.log_dir={log_dir}", *overrides]
+        told = [f"model={name}", "seed=0", "trainer.max_epochs=4", f"paths.log_dir={log_dir}", *overrides]
         print(f"== {' '.join(['python train.py', *told])}", flush=True)
         subprocess.run([sys.executable, str(PROJECT / "train.py"), *told], check=True)
     run = finished(log_dir)

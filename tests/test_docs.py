@@ -163,6 +163,7 @@ def test_what_makes_pages_of_files_does_as_it_says(name, monkeypatch):
     assert failed == 0 < tried
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_commands_run(own_photos, capsys):
     # Templates take a second, a variational auto-encoder minutes.
     short = '"model=template", "model.comparison=mse", "data.image_size=64", "trainer.accelerator=cpu"'
