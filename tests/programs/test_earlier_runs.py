@@ -14,13 +14,13 @@ from omegaconf import OmegaConf
 from anodice.app.earlier_configs import in_present_names
 from anodice.app.run_folder import read_config
 from anodice.errors import AnodiceError
+from anodice.models.conv_ae import ConvAE
 from anodice.models.loading import load_weights
 from anodice.models.memory_detector import EncoderMemory
-from anodice.models.reconstruction import ReconstructionDetector
 from anodice.programs.evaluate import evaluate_runs
 
 KEPT = Path(__file__).parents[1] / "kept"
-RUNS = {"conv_ae": ReconstructionDetector, "patchcore": EncoderMemory}
+RUNS = {"conv_ae": ConvAE, "patchcore": EncoderMemory}
 
 
 @pytest.fixture(params=RUNS)
