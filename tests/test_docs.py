@@ -133,7 +133,7 @@ def test_every_part_of_the_package_is_told_of():
 
 
 def test_figures_are_small_and_all_are_shown():
-    shown = {name for text in PAGES.values() for name in re.findall(r"\((?:\.\./)?figures/(\w+\.png)\)", text)}
+    shown = {name for text in PAGES.values() for name in re.findall(r"\((?:\.\./|docs/)?figures/(\w+\.webp)\)", text)}
     there = {path.name: path.stat().st_size for path in (PROJECT / "docs" / "figures").iterdir()}
     assert set(there) == shown
     assert max(there.values()) < 60_000
