@@ -40,9 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"--{name.replace('_', '-')}", nargs="+", default=[], metavar="FOLDER", help="for --layout folder"
         )
     parser.add_argument("--meals", type=int, default=100, help="for --layout dsm: 50 or 100 (default: %(default)s)")
+    parser.add_argument("--names", action="store_true", help="also name the two files of each pair, worst pairs first")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what was found as JSON")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw the pairs: FILE.html or FILE.png")
-    parser.add_argument("--most", type=int, default=200, help="pairs on the sheet, worst first (default: %(default)s)")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="also draw each pair by itself, under the number of --names"
+    )
+    parser.add_argument(
+        "--most", type=int, default=200, help="pairs that are drawn, worst first (default: %(default)s)"
+    )
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="as paths.cache_dir (default: %(default)s)")
     parser.add_argument("--strict", action="store_true", help="exit status 1 where something was found")
     options = parser.parse_args(as_options(parser, sys.argv[1:] if arguments is None else arguments))
@@ -66,12 +72,13 @@ def report(options: argparse.Namespace) -> bool:
     skipped = [*walked.skipped, *((walked.records[i].path, why) for i, why in cached.undecodable.items())]
     pairs = near_duplicate_pairs(records, lambda: cached.pixels[decoded, ..., 0], cache_dir=options.cache)
     found = audit(records, pairs)
-    _print(root, records, skipped, pairs, found)
+    pairs = sorted(pairs, key=lambda pair: _severity(records, pair))
+    _print(root, records, skipped, pairs, found, names=options.names)
     if options.json is not None:
         text = json.dumps(_as_json(root, records, skipped, pairs, found), indent=1)
         _written(options.json).write_text(f"{text}\n")
-    if options.sheet is not None:
-        _draw(options.sheet, root, records, pairs, options.most)
+    if options.sheet is not None or options.pictures is not None:
+        _draw(options, root, records, pairs)
     warned = session_warning(records) is not None
     return bool(pairs or skipped or found.conflicts or found.near_conflicts or warned)
 
@@ -91,10 +98,11 @@ def _check(options: argparse.Namespace) -> None:
         raise AnodiceError(f"expected --sheet FILE.html or FILE.png, got {options.sheet}.")
     if options.most < 1:
         raise AnodiceError(f"expected --most of at least 1, got {options.most}.")
-    if options.sheet is not None and REPOSITORY in options.sheet.expanduser().resolve().parents:
-        raise AnodiceError(
-            f"photos do not belong into the repository, but {options.sheet} lies in it; name a file outside."
-        )
+    for target, what in ((options.sheet, "file"), (options.pictures, "folder")):
+        if target is not None and REPOSITORY in (target.expanduser().resolve() / "picture").parents:
+            raise AnodiceError(
+                f"photos do not belong into the repository, but {target} lies in it; name a {what} outside."
+            )
 
 
 def _layout(options: argparse.Namespace) -> Callable[[Path], Layout]:
@@ -110,6 +118,8 @@ def _print(
     skipped: Sequence[tuple[str, str]],
     pairs: Sequence[Pair],
     found: Audit,
+    *,
+    names: bool,
 ) -> None:
     print(f"{len(records)} photos under {root}\n")
     print("pairs of photos that show the same, by what they are and where they lie")
@@ -120,6 +130,8 @@ def _print(
     sizes = Counter(group_ids(records, pairs).tolist()).values()
     joined = [size for size in sizes if size > 1]
     print(f"  {sum(joined)} photos lie in {len(joined)} groups of 2 to {max(joined, default=0)}.\n" if joined else "")
+    if names:
+        _print_names(records, pairs)
     print(found.sentence())
     for title, conflicts in (("equal pixels", found.conflicts), ("near duplicates", found.near_conflicts)):
         for normal, anomalous in conflicts:
@@ -140,6 +152,18 @@ def _print(
         print(f"  {count} x {reason}, such as {next(path for path, why in skipped if why == reason)}")
     if not skipped:
         print("  none")
+
+
+def _print_names(records: Sequence[Record], pairs: Sequence[Pair]) -> None:
+    for number, pair in enumerate(pairs, start=1):
+        paths = f"{records[pair.first].path} and {records[pair.second].path}"
+        print(f"  {number}: {pair.kind}, {_where(records, pair)}, difference {pair.difference:.1f}: {paths}")
+    print()
+
+
+def _severity(records: Sequence[Record], pair: Pair) -> tuple[bool, bool, float]:
+    """Pairs across training and test come first, near ones before exact ones."""
+    return _where(records, pair) != "across", pair.kind == "exact", pair.difference
 
 
 def _where(records: Sequence[Record], pair: Pair) -> str:
@@ -190,24 +214,31 @@ def _as_json(
     }
 
 
-def _draw(file: Path, root: Path, records: Sequence[Record], pairs: Sequence[Pair], most: int) -> None:
-    """Draw the pairs across training and test first, near ones before exact ones."""
-    order = sorted(pairs, key=lambda p: (_where(records, p) != "across", p.kind == "exact", p.difference))[:most]
-    if not order:
+def _draw(options: argparse.Namespace, root: Path, records: Sequence[Record], pairs: Sequence[Pair]) -> None:
+    """Draw the first pairs, on a sheet and one by one."""
+    if not pairs:
         print("\nthere is no pair to draw")
         return
-    shown = []
-    for pair in order:
-        paths = (records[pair.first].path, records[pair.second].path)
-        photos = [decode(root / path, image_size=SIDE, in_channels=1)[0][..., 0] for path in paths]
-        title = f"{pair.kind}, {_where(records, pair)}, difference {pair.difference:.1f}"
-        shown.append(Thumbnails(photos[0], photos[1], paths, title))
-    target = _written(file)
-    if file.suffix == ".html":
-        target.write_text(page(shown, title=f"{len(shown)} of {len(pairs)} pairs that show the same"))
-    else:
-        sheet(shown).savefig(target, dpi=100)
-    print(f"\n{len(shown)} of {len(pairs)} pairs are drawn in {file}")
+    shown = [_thumbnails(root, records, pair) for pair in pairs[: options.most]]
+    if options.sheet is not None:
+        target = _written(options.sheet)
+        if target.suffix == ".html":
+            target.write_text(page(shown, title=f"{len(shown)} of {len(pairs)} pairs that show the same"))
+        else:
+            sheet(shown).savefig(target, dpi=100)
+        print(f"\n{len(shown)} of {len(pairs)} pairs are drawn in {options.sheet}")
+    if options.pictures is not None:
+        digits = len(str(len(shown)))
+        for number, pair in enumerate(shown, start=1):
+            sheet([pair]).savefig(_written(options.pictures / f"{number:0{digits}}.png"), dpi=100)
+        print(f"\n{len(shown)} of {len(pairs)} pairs are drawn one by one in {options.pictures}")
+
+
+def _thumbnails(root: Path, records: Sequence[Record], pair: Pair) -> Thumbnails:
+    first, second = records[pair.first].path, records[pair.second].path
+    photos = [decode(root / path, image_size=SIDE, in_channels=1)[0][..., 0] for path in (first, second)]
+    title = f"{pair.kind}, {_where(records, pair)}, difference {pair.difference:.1f}"
+    return Thumbnails(photos[0], photos[1], (first, second), title)
 
 
 def _written(file: Path) -> Path:

@@ -33,7 +33,7 @@ from anodice.app import run_folder
 from anodice.app.arguments import TOLD, as_options
 from anodice.app.process import use_threads
 from anodice.data.datamodule import DiceDataModule
-from anodice.data.photos import Photos, groups
+from anodice.data.photos import Photos, groups, near_leaks
 from anodice.data.splitting.split import with_fewer_to_fit
 from anodice.errors import AnodiceError, unknown
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fit = with_fewer_to_fit(split, photos.records, per_class=options.per_class, seed=config.seed).fit
     scores, figures = fit_and_score(detector, photos, fit, epochs=options.epochs)
     scored = scores[[*split.validation, *split.test]]
-    table = score_table(photos.records, split, scored, np.full(len(scored), ""), groups=groups(photos))
+    table = score_table(
+        photos.records, split, scored, np.full(len(scored), ""), groups=groups(photos), near_leaked=near_leaks(photos)
+    )
     rule = instantiate(config.threshold)
     fitted = fit_thresholds(rule, table.validation, table.published, split_digest=split.digest)
     config.name.model = f"anomalib's {options.detector}"

@@ -14,9 +14,18 @@ from anodice.thresholds.rules import F1Max
 
 
 def made_up(
-    normals: int = 60, anomalies: int = 20, *, leaked: int = 10, gap: float = 2.0, predicted: str = ""
+    normals: int = 60,
+    anomalies: int = 20,
+    *,
+    leaked: int = 10,
+    near: int | None = None,
+    gap: float = 2.0,
+    predicted: str = "",
 ) -> ScoreTable:
-    """Validation and test alike: normals around 0, anomalies around `gap`; the first test normals are copies."""
+    """Validation and test alike: normals around 0, anomalies around `gap`.
+
+    The first test normals are copies, and the last `near` test anomalies near copies; None where nobody has looked.
+    """
     rng = np.random.default_rng(0)
     label = np.tile([False] * normals + [True] * anomalies, 2)
     count = len(label)
@@ -34,6 +43,7 @@ def made_up(
         content=np.array([f"hash_{k}" for k in range(count)]),
         predicted=np.full(count, predicted, dtype="U2"),
         group=np.array([f"hash_{k}" for k in range(count)]),
+        near_leaked=None if near is None else np.arange(count) >= count - near,
     )
 
 

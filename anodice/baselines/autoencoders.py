@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from anodice.functional.likelihoods import bernoulli_nll_map, gaussian_kl
 from anodice.models.blocks import check_size
 from anodice.models.losses import reconstruction_loss
-from anodice.models.vae import gaussian_kl
 
 
 class SigmoidAE(nn.Module):
@@ -243,6 +243,14 @@ class DenseVAENetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Without noise: the decoded posterior mean."""
         return self.decode(self.encode(images)[0])
+
+    def elbo_parts(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Without noise: the binary cross-entropy of each pixel, (N, 1, H, W), and the posteriors (N, 2, code).
+
+        A posterior is its mean and its log variance.
+        """
+        posteriors = torch.stack(self.encode(images), 1)
+        return bernoulli_nll_map(images, self.decode(posteriors[:, 0])), posteriors
 
     def loss_terms(self, images: Tensor, targets: Tensor, *, beta: float) -> dict[str, Tensor]:
         """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image.

@@ -71,8 +71,12 @@ class BaselineCAENetwork(nn.Module):
         """The length of the bottleneck."""
         return self.code
 
+    def codes(self, images: Tensor) -> Tensor:
+        """The codes (N, code)."""
+        return self.encoder(images)
+
     def forward(self, images: Tensor) -> Tensor:
-        return sigmoid(self.decoder(self.encoder(images)))
+        return sigmoid(self.decoder(self.codes(images)))
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Sequential:

@@ -17,7 +17,13 @@ from PIL import Image
 from anodice.data.cache import CachedImages, ImageFormat, cached_images
 from anodice.data.records import Folder, Layout, Record, Walk, listed, walk
 from anodice.data.splitting.audit import Audit, audit
-from anodice.data.splitting.near_duplicates import Pair, group_ids, known_pairs, near_duplicate_pairs
+from anodice.data.splitting.near_duplicates import (
+    Pair,
+    group_ids,
+    known_pairs,
+    near_contents,
+    near_duplicate_pairs,
+)
 from anodice.data.splitting.split import Split
 from anodice.data.splitting.strategies import Splitting
 from anodice.errors import AnodiceError
@@ -123,6 +129,17 @@ def groups(photos: Photos) -> NDArray[np.int64]:
     Intervals resample by it. Looked for once (some 15 s for 6,500 photos on two cores), then read from the cache.
     """
     return group_ids(photos.records, near_duplicates(photos))
+
+
+def near_leaks(photos: Photos) -> frozenset[int]:
+    """The test photos, beside the leaked ones, that are near duplicates of photos to fit or to validate.
+
+    Only `split=published` has any: the other splits keep near duplicates together. Looked for as for `groups`.
+    """
+    records, split = photos.records, photos.split
+    trained = {records[i].content for i in (*split.fit, *split.validation)}
+    near = near_contents(records, near_duplicates(photos), trained)
+    return frozenset(i for i in split.test if records[i].content in near and i not in split.leaked)
 
 
 def _pairs(walked: Walk, records: Sequence[Record], rows: NDArray[np.intp], cache_dir: Path) -> tuple[Pair, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,26 +19,35 @@ _CHUNK = 64
 _NO_MASK = "no anomalous test image has a mask of its defects"
 
 
-def pixel_figures(scored: ScoredPhotos, photos: Photos) -> dict[str, dict[str, Any]]:
+def pixel_figures(
+    scored: ScoredPhotos, photos: Photos, *, near_leaked: Collection[int] | None = None
+) -> dict[str, dict[str, Any]]:
     """How well the maps point at the marked pixels of the test images: `pixels` of each test part of `metrics.json`.
 
     All pixels of normal images are defect-free; anomalous images without a mask are left out, and counted. `f1_max` is
     the pixel F1 at the threshold with the highest one on the validation images, `f1_max_oracle` the highest one on the
     test images themselves: an upper bound, never a result. A figure that cannot be had is None, with the reason beside.
 
+    Args:
+        near_leaked: the test photos that `distinct` leaves out beside the leaked ones; None for no such part.
+
     Returns:
-        `published` and `clean`, each with `PIXEL_FIGURES`, `images_with_masks`, `images_without_masks` and `normals`.
+        `published`, `clean` and perhaps `distinct`, each with `PIXEL_FIGURES`, `images_with_masks`,
+        `images_without_masks` and `normals`.
     """
     split = photos.split
     parts = {"published": list(split.test), "clean": [i for i in split.test if i not in split.leaked]}
+    if near_leaked is not None:
+        parts["distinct"] = [i for i in parts["clean"] if i not in near_leaked]
     if not _marked(photos, split.test):
         return {part: _unknown(photos, indices) | {"reason": _NO_MASK} for part, indices in parts.items()}
     fitted = _count(scored, photos, split.validation, threshold=None)
     threshold = None if fitted is None else fitted.best_f1()[0]
     found: dict[str, dict[str, Any]] = {}
     for part, indices in parts.items():
-        if part == "clean" and not split.leaked:
-            found[part] = found["published"]
+        same = next((name for name in found if parts[name] == indices), None)
+        if same is not None:
+            found[part] = found[same]
             continue
         found[part] = _unknown(photos, indices)
         counts = _count(scored, photos, indices, threshold=threshold)

@@ -40,22 +40,37 @@ def run_metrics(
 ) -> dict[str, Any]:
     """The figures of `metrics.json` that come from scores.
 
-    `test` holds those of the published and of the clean images; `faces` and `sessions` are those of the published
-    ones. A figure that cannot be had is None, with its reason beside it. `seed` seeds the intervals. `pixels` holds the
-    pixel figures of both parts, which do not come from scores.
+    `test` holds those of the published, of the clean and, where near copies are known, of the distinct images; `faces`
+    and `sessions` are those of the published ones. A figure that cannot be had is None, with its reason beside it.
+    `seed` seeds the intervals. `pixels` holds the pixel figures of the parts, which do not come from scores.
     """
-    parts = {"published": _part(table.published, fitted, seed), "clean": _part(table.clean, fitted, seed)}
+    parts = _parts(table, fitted, seed)
     for name, found in (pixels or {}).items():
-        parts[name]["pixels"] = found
+        if name in parts:
+            parts[name]["pixels"] = found
     return {
         "threshold": fitted.chosen.rule,
         "warnings": [*_of_images(table), *fitted.warnings()],
         "leaked": int(table.published.leaked.sum()),
+        "near_leaked": None if table.distinct is None else len(table.clean) - len(table.distinct),
         "test": parts,
         "validation": _ranking(table.validation),
         "faces": parts["published"]["faces"],
         "sessions": parts["published"]["sessions"],
     }
+
+
+def _parts(table: ScoreTable, fitted: FittedThresholds, seed: int) -> dict[str, dict[str, Any]]:
+    """The figures of each test; those of one that leaves nothing out are those of the one before it."""
+    tables = {"published": table.published, "clean": table.clean, "distinct": table.distinct}
+    parts: dict[str, dict[str, Any]] = {}
+    counted, last = -1, ""
+    for name, part in tables.items():
+        if part is None:
+            continue
+        parts[name] = dict(parts[last]) if len(part) == counted else _part(part, fitted, seed)
+        counted, last = len(part), name
+    return parts
 
 
 def _of_images(table: ScoreTable) -> list[str]:
@@ -66,6 +81,13 @@ def _of_images(table: ScoreTable) -> list[str]:
         found.append(
             f"{leaked} of {len(test)} test images are copies of training images. Quote the figures of the clean test, "
             "which leaves them out; those of the published test count them and say less about new photos."
+        )
+    near = 0 if table.distinct is None else len(table.clean) - len(table.distinct)
+    if near > 0:
+        found.append(
+            f"{near} of {len(table.clean)} images of the {table.clean_words} are near copies of images that were "
+            "fitted or validated, such as other frames of a burst. Where the figures of the distinct test, which "
+            "leaves them out as well, are lower, believe those."
         )
     anomalies, normals = int(table.clean.label.sum()), int((~table.clean.label).sum())
     few = [f"{n} {word}" for n, word in ((anomalies, "anomalous"), (normals, "normal")) if 0 < n < FEW_ANOMALIES]
@@ -132,10 +154,12 @@ def _baselines(part: ScoreTable) -> dict[str, dict[str, Any]]:
     anomalies, count = int(part.label.sum()), len(part)
     share = anomalies / count if anomalies > 0 else None
     nothing = {"f1": None, "precision": None, "recall": 0.0 if anomalies > 0 else None}
+    nothing["accuracy"] = Confusion(tp=0, fp=0, fn=anomalies, tn=count - anomalies).accuracy
+    right = None if share is None else share**2 + (1 - share) ** 2
     nothing |= {"tp": 0, "fp": 0, "fn": anomalies, "tn": count - anomalies}
     return {
         "flag_nothing": {**nothing, "reason": "nothing is flagged, so there is no precision and no F1"},
-        "random": {"f1": share, "precision": share, "recall": share},
+        "random": {"f1": share, "precision": share, "recall": share, "accuracy": right},
     }
 
 
@@ -148,6 +172,7 @@ def _at(part: ScoreTable, threshold: Threshold | str, seed: int) -> dict[str, An
     flags = threshold.flags(part.score, part.predicted)
     counts = Confusion.from_flags(flags, part.label)
     row |= {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn}
+    row |= _rate("accuracy", flags == part.label, part, np.full(len(part), True))
     row |= _rate("false_alarm_rate", flags, part, ~part.label)
     row["mean_class_false_alarm_rate"] = _mean_over_classes(part, flags)
     if not part.label.any():
@@ -197,6 +222,7 @@ _RANKING = ("auroc", "average_precision", "false_positive_rate_at_95_recall")
 _ROW = (
     *("threshold", "f1", "f1_low", "f1_high", "precision", "precision_low", "precision_high"),
     *("recall", "recall_low", "recall_high", "tp", "fp", "fn", "tn", "fitted_on"),
+    *("accuracy", "accuracy_low", "accuracy_high"),
     *("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high", "mean_class_false_alarm_rate"),
 )
 

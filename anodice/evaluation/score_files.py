@@ -61,6 +61,7 @@ def read_score_file(path: Path) -> ScoreFile:
     there = rows[0].keys()
     faces = _column(path, rows, "face", lambda word: int(word or 0)) if "face" in there else [0] * len(rows)
     leaked = _column(path, rows, "leaked", _among(_FLAGS)) if "leaked" in there else [False] * len(rows)
+    near = _column(path, rows, "near_leaked", _among(_FLAGS)) if "near_leaked" in there else None
     kinds = ["ano" if anomalous else "normal" for anomalous in labels.tolist()]
     table = ScoreTable(
         path=np.array([row["path"] for row in rows]),
@@ -74,6 +75,7 @@ def read_score_file(path: Path) -> ScoreFile:
         content=np.array(contents),
         predicted=np.array([row.get("predicted") or "" for row in rows]),
         group=np.array(groups),
+        near_leaked=None if near is None else np.array(near, dtype=bool),
     )
     _check_once(path, table)
     counts = Counter(table.split.tolist())
@@ -136,6 +138,7 @@ _EXPECTED = {
     "score": "a finite number such as 0.25",
     "face": "a whole number or nothing",
     "leaked": "0 or 1",
+    "near_leaked": "0 or 1",
     "split": "validation or test",
 }
 

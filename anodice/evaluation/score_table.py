@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +18,10 @@ from anodice.thresholds.threshold import Threshold
 
 COLUMNS = (
     *("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content", "predicted"),
-    "group",
+    *("group", "near_leaked"),
 )
+_LATER = {"group", "near_leaked"}
+"""Columns that runs of before lack."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,8 @@ class ScoreTable:
         content: pixel hash; copies share it.
         predicted: the class that the detector takes the image for; empty where it tells no classes apart.
         group: the piece of evidence that the image belongs to; copies, near copies and frames of a burst share it.
+        near_leaked: true for a test image, beside the leaked ones, that is a near copy of one that was fitted or
+            validated; None where nobody has looked, as in runs of before.
     """
 
     path: np.ndarray
@@ -50,13 +55,15 @@ class ScoreTable:
     content: np.ndarray
     predicted: np.ndarray
     group: np.ndarray
+    near_leaked: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.path)
 
     def where(self, keep: np.ndarray) -> ScoreTable:
         """The rows for which `keep` (N,) bool holds."""
-        return replace(self, **{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: values[keep] for name, values in columns.items() if values is not None})
 
     @property
     def validation(self) -> ScoreTable:
@@ -77,6 +84,13 @@ class ScoreTable:
         """The test images whose pixels do not occur in the training folder."""
         return self.where((self.split == "test") & ~self.leaked)
 
+    @property
+    def distinct(self) -> ScoreTable | None:
+        """The clean test without near copies of images that were fitted or validated; None where they are not known."""
+        if self.near_leaked is None:
+            return None
+        return self.where((self.split == "test") & ~self.leaked & ~self.near_leaked)
+
     def errors(self, threshold: Threshold) -> tuple[np.ndarray, np.ndarray]:
         """The rows of the misses and those of the false alarms at a threshold, each the farthest from it first."""
         flags = threshold.flags(self.score, self.predicted)
@@ -92,6 +106,7 @@ def score_table(
     predicted: ArrayLike,
     *,
     groups: Sequence[object] | None = None,
+    near_leaked: Collection[int] | None = None,
 ) -> ScoreTable:
     """The table of the validation and the test images.
 
@@ -100,6 +115,7 @@ def score_table(
         predicted: (N,), the classes that they are taken for, or empty strings.
         groups: one per record, the same for copies, near copies and frames of a burst; without them only exact copies
             are taken together.
+        near_leaked: the records of the test that `ScoreTable.near_leaked` tells of; None where nobody has looked.
     """
     indices = (*split.validation, *split.test)
     chosen = [records[i] for i in indices]
@@ -115,11 +131,12 @@ def score_table(
         content=np.array([r.content for r in chosen]),
         predicted=np.asarray(predicted),
         group=np.array([r.content for r in chosen] if groups is None else [str(groups[i]) for i in indices]),
+        near_leaked=None if near_leaked is None else np.array([i in near_leaked for i in indices], dtype=bool),
     )
 
 
 def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
-    """Write `scores.csv`; label, verdict and leaked are 0 or 1, and scores are read back to the last digit."""
+    """Write `scores.csv`; label, verdict and leaks are 0 or 1, and scores are read back to the last digit."""
     verdicts = threshold.flags(table.score, table.predicted)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -139,6 +156,7 @@ def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
                     table.content[k],
                     table.predicted[k],
                     table.group[k],
+                    "" if table.near_leaked is None else int(table.near_leaked[k]),
                 ]
             )
 
@@ -151,10 +169,11 @@ def read_scores(path: Path) -> ScoreTable:
     """
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
-        missing = sorted(set(COLUMNS) - {"group"} - set(reader.fieldnames or []))
+        missing = sorted(set(COLUMNS) - _LATER - set(reader.fieldnames or []))
         if missing:
             raise AnodiceError(f"expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} is missing.")
         rows = list(reader)
+    near = [r.get("near_leaked") or "" for r in rows]
     return ScoreTable(
         path=np.array([r["path"] for r in rows]),
         split=np.array([r["split"] for r in rows]),
@@ -167,6 +186,7 @@ def read_scores(path: Path) -> ScoreTable:
         content=np.array([r["content"] for r in rows]),
         predicted=np.array([r["predicted"] for r in rows]),
         group=np.array([r.get("group") or r["content"] for r in rows]),  # runs of before have contents alone
+        near_leaked=None if "" in near else np.array([value == "1" for value in near], dtype=bool),
     )
 
 

@@ -109,6 +109,15 @@ class Confusion:
         return None if self.tp + self.fn == 0 else 2 * self.tp / (2 * self.tp + self.fp + self.fn)
 
     @property
+    def accuracy(self) -> float | None:
+        """The share of all that are judged right; None without images.
+
+        >>> Confusion(tp=1, fp=1, fn=0, tn=2).accuracy
+        0.75
+        """
+        return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+    @property
     def false_positive_rate(self) -> float | None:
         """The share of the normal that are flagged; None without normals."""
         return _ratio(self.fp, self.fp + self.tn)

@@ -182,6 +182,10 @@ class InceptionCAENetwork(nn.Module):
         """What the encoder makes of the images: (N, D, h, w) float32 with D = 4 filters[-1]."""
         return self.encoder(images).float()
 
+    def codes(self, images: Tensor) -> Tensor | None:
+        """The codes (N, code); None without a bottleneck."""
+        return None if self.code is None else self.bottleneck[:2](self.encoder(images))
+
     def forward(self, images: Tensor) -> Tensor:
         return sigmoid(self.decoder(self.bottleneck(self.encoder(images))))
 

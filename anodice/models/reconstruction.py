@@ -65,7 +65,8 @@ class ReconstructionDetector(TrainedDetector):
 
     def codes(self, images: Tensor) -> Tensor | None:
         codes = getattr(self.network, "codes", None)
-        return None if codes is None else codes(self.formatted(images)).float()
+        found = None if codes is None else codes(self.formatted(images))
+        return None if found is None else found.float()
 
     def see(self, images: Tensor) -> Seen:
         """What the score needs of these images, from one pass of the network."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,27 +10,12 @@ from torch import Tensor, nn
 
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError
+from anodice.functional.likelihoods import gaussian_kl, laplace_nll, laplace_nll_map
 from anodice.models.blocks import Decoder, Encoder, check_bottleneck
 from anodice.models.conv_ae import WIDTHS
 from anodice.models.optimizers import OptimizerFactory, adamw
 from anodice.models.reconstruction import ReconstructionDetector, target
-from anodice.scoring.score import Score
-
-
-def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, 1)) in nats per image, at least 0; (N, D), (N, D) -> (N,).
-
-    >>> gaussian_kl(torch.zeros(1, 3), torch.zeros(1, 3)).item()
-    0.0
-    """
-    # expm1 keeps variances close to 1 from cancelling into a negative sum.
-    return 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance).sum(1)
-
-
-def laplace_nll(images: Tensor, reconstructions: Tensor, scale: float) -> Tensor:
-    """-log p(images) under Laplace noise of `scale` grey levels around the reconstruction, in nats per image: (N,)."""
-    difference = (images - reconstructions).abs().flatten(1)
-    return difference.sum(1) / scale + difference.shape[1] * math.log(2 * scale)
+from anodice.scoring.score import Score, Seen
 
 
 class VAENetwork(nn.Module):
@@ -85,6 +69,15 @@ class VAENetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return self.decoder(self.encode(images)[0])
 
+    def elbo_parts(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Without noise: -log p of each pixel under the decoded mean, (N, 1, H, W), and the posteriors (N, 2, code).
+
+        A posterior is its mean and its log variance.
+        """
+        posteriors = torch.stack(self.encode(images), 1)
+        decoded = self.decoder(posteriors[:, 0]).float()
+        return laplace_nll_map(images, decoded, self.noise_scale), posteriors
+
     def loss_terms(self, images: Tensor, targets: Tensor, *, beta: float) -> dict[str, Tensor]:
         """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image.
 
@@ -102,8 +95,8 @@ class VAE(ReconstructionDetector):
     """A variational auto-encoder (Kingma & Welling 2014): images (N, C, H, W) in [0, 1] -> maps, scores.
 
     Args:
-        network: has `loss_terms(images, targets, beta=...)`, as `VAENetwork`; None for `VAENetwork()`, which takes grey
-            images (N, 1, 128, 128).
+        network: has `loss_terms(images, targets, beta=...)` and `elbo_parts(images)`, as `VAENetwork`; None for
+            `VAENetwork()`, which takes grey images (N, 1, 128, 128).
         score: from what the network makes of images to maps (N, 1, H, W) and scores (N,), higher is stranger; None for
             `ResidualScore()` of the network's size.
         optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
@@ -143,6 +136,16 @@ class VAE(ReconstructionDetector):
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
         return self.network.loss_terms(self.formatted(batch["image"]), target(batch), beta=self._beta_now())
+
+    def see(self, images: Tensor) -> Seen:
+        if "posteriors" not in self.score.needs:
+            return super().see(images)
+        surprise, posteriors = self.network.elbo_parts(self.formatted(images))
+        return Seen(images, surprise=surprise, posteriors=posteriors)
+
+    @classmethod
+    def _sees(cls) -> tuple[str, ...]:
+        return ("reconstructions", "surprise", "posteriors")
 
     def _beta_now(self) -> float:
         if not self.training or self.global_step >= self.warm_up_steps:

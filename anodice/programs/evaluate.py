@@ -144,7 +144,7 @@ def _scores_again(rescore: bool | str, root: str | None) -> bool | None:
 
 def _score_again(run: Path, root: str | None) -> None:
     # What needs no model need not wait for torch and Lightning: other thresholds, comparisons, wrong names of runs.
-    from anodice.data.photos import groups
+    from anodice.data.photos import groups, near_leaks
     from anodice.evaluation.inference import score_photos
     from anodice.evaluation.pixel_metrics import pixel_figures
     from anodice.prediction.facts import PREDICTION, prediction_facts
@@ -154,12 +154,15 @@ def _score_again(run: Path, root: str | None) -> None:
     config = run_folder.read_config(run)
     use_threads(config.get("threads", "auto"))  # another number may change the last digit
     detector, data = load_run(run, root)
-    scored, photos = score_photos(detector, data), data.photos
-    table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=groups(photos))
+    scored, photos, near = score_photos(detector, data), data.photos, near_leaks(data.photos)
+    table = score_table(
+        photos.records, photos.split, scored.scores, scored.classes, groups=groups(photos), near_leaked=near
+    )
+    pixels = pixel_figures(scored, photos, near_leaked=near)
     metrics = run / METRICS  # a training that was killed has none, and nobody knows how long it took
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
-    done = _write(run, head, run, table, make(OmegaConf.to_container(config.threshold)), pixel_figures(scored, photos))
+    done = _write(run, head, run, table, make(OmegaConf.to_container(config.threshold)), pixels)
     run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
     galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title_of(head, run))
     figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}

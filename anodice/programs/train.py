@@ -19,7 +19,7 @@ from anodice.app.configs import shared_parameters
 from anodice.app.console import width
 from anodice.app.process import begin_job, use_threads
 from anodice.data.datamodule import DiceDataModule
-from anodice.data.photos import groups
+from anodice.data.photos import groups, near_leaks
 from anodice.data.splitting.split import write_split
 from anodice.errors import AnodiceError
 from anodice.evaluation.inference import ScoredPhotos, score_photos
@@ -80,12 +80,14 @@ def train(
     resume = None if config.resume is None else changes
     measured = _learn(run, trainer, detector, data, resume=resume, begun=begun)
 
-    photos, together, start = data.photos, groups(data.photos), time.perf_counter()
+    photos = data.photos
+    together, near, start = groups(photos), near_leaks(photos), time.perf_counter()
     scored = score_photos(detector, data)
     measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(scored.indices)
-    table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together)
+    table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together, near_leaked=near)
     fitted = fit_thresholds(rule, table.validation, table.published, split_digest=photos.split.digest)
-    figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixel_figures(scored, photos))
+    pixels = pixel_figures(scored, photos, near_leaked=near)
+    figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixels)
     metrics = {**about(config, detector), **measured, **figures_of}
     write_results(run, metrics, table, fitted)
     run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))

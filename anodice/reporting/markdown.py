@@ -17,10 +17,10 @@ _ROWS = {
     "random": "flag at random",
 }
 _HEADS = (
-    *("threshold", "value", "F1 [95 %]", "precision [95 %]", "recall [95 %]", "tp", "fp", "fn", "tn"),
-    "fitted on",
+    *("threshold", "value", "F1 [95 %]", "precision [95 %]", "recall [95 %]", "accuracy [95 %]"),
+    *("tp", "fp", "fn", "tn", "fitted on"),
 )
-_FIRST = (0, 2, 5, 6, 7, 8, 1, 3, 4, 9)
+_FIRST = (0, 2, 6, 7, 8, 9, 1, 3, 4, 5, 10)
 """The columns of `_HEADS`, the most important first: those that a narrow terminal shows."""
 _FIRST_OF_RUNS = (0, 7, 4, 5, 11, 6, 3, 1, 2, 9, 10, 8, 13, 12, 14)
 """The columns of `runs_table`, the most important first."""
@@ -70,28 +70,46 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def with_interval(found: dict[str, Any], name: str, digits: int = 2) -> str:
     """A figure and its interval, such as `0.981 [0.96, 0.99]`; `n/a` where it cannot be had."""
-    low, high = found.get(f"{name}_low"), found.get(f"{name}_high")
-    if found[name] is None or low is None or high is None:
-        return number(found[name])
-    return f"{found[name]:.3f} [{low:.{digits}f}, {high:.{digits}f}]"
+    value, low, high = (found.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None or low is None or high is None:
+        return number(value)
+    return f"{value:.3f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def headline(metrics: dict[str, Any]) -> str:
     """The one sentence to quote: what the run's own threshold found and missed on the clean test images."""
     part = metrics["test"]["clean"]
     row = part["at"][metrics["threshold"]]
-    caught, alarms = _of(row["tp"], part["anomalies"], "anomalous image"), _plural(row["fp"], "false alarm")
-    raised = f"raised {alarms} on {_plural(part['normals'], 'normal one')}" if part["normals"] > 0 else ""
     if metrics["threshold"] == "oracle":
         words = "ORACLE, no result: at the threshold that is best for these very test images"
     elif row["fitted_on"].startswith("validation"):
         words = f"At the threshold that {metrics['threshold']} fitted on validation"
     else:
         words = f"At the threshold of the rule {metrics['threshold']}, which was fitted on nothing"
+    return f"{words}, {_found(part, row)}."
+
+
+def distinct_line(metrics: dict[str, Any]) -> str | None:
+    """The same of the distinct test; None where it is the clean one, or where nobody has looked for near copies."""
+    near = metrics.get("near_leaked")
+    if not near:
+        return None
+    part = metrics["test"]["distinct"]
+    left = f"{part['normals']} normal and {part['anomalies']} anomalous"
+    if part["normals"] + part["anomalies"] == 0:
+        return "no image is left of the test without near copies of training images."
+    told = _found(part, part["at"][metrics["threshold"]])
+    return f"without the {near} near copies, {left} images are left; at the same threshold, {told}."
+
+
+def _found(part: dict[str, Any], row: dict[str, Any]) -> str:
+    """What a threshold found and missed on a test."""
+    caught, alarms = _of(row["tp"], part["anomalies"], "anomalous image"), _plural(row["fp"], "false alarm")
+    raised = f"raised {alarms} on {_plural(part['normals'], 'normal one')}" if part["normals"] > 0 else ""
     if part["anomalies"] == 0:
-        return f"{words}, it {raised}; there was no anomalous image to find, so nobody knows what it misses."
-    known = f"{words}, it found {caught}" + (f" and {raised}" if raised else "")
-    return f"{known} (F1 {row['f1']:.2f}, 95 % interval {row['f1_low']:.2f} to {row['f1_high']:.2f})."
+        return f"it {raised}; there was no anomalous image to find, so nobody knows what it misses"
+    known = f"it found {caught}" + (f" and {raised}" if raised else "")
+    return f"{known} (F1 {row['f1']:.2f}, 95 % interval {row['f1_low']:.2f} to {row['f1_high']:.2f})"
 
 
 def summary(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
@@ -102,10 +120,12 @@ def summary(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
 def opening(metrics: dict[str, Any], fitted: FittedThresholds) -> str:
     """What was trained and tested, the result and the warnings."""
     oracle = ", ORACLE threshold" if metrics["threshold"] == "oracle" else ""
+    distinct = distinct_line(metrics)
     lines = [
         _origin(metrics),
         f"- Tested: {about_test(metrics)}",
         f"- Result: **{headline(metrics)}**",
+        *([] if distinct is None else [f"- Distinct: {distinct}"]),
         f"- Threshold: {fitted.chosen.sentence()}.",
         *(f"- **WARNING**: {warning}" for warning in metrics["warnings"]),
     ]
@@ -127,30 +147,29 @@ def _origin(metrics: dict[str, Any]) -> str:
 
 
 def about_test(metrics: dict[str, Any]) -> str:
-    """What the test images are, and how many of them are copies of training images."""
+    """What the test images are, and how many of them are copies and near copies of training images."""
     published, clean = metrics["test"]["published"], metrics["test"]["clean"]
     total = published["normals"] + published["anomalies"]
     words = f"{total} images, {published['normals']} normal and {published['anomalies']} anomalous"
+    nearly = f" {metrics['near_leaked']} of these are near copies." if metrics.get("near_leaked") else ""
     if metrics["leaked"] == 0:
-        return f"{words}; none is a copy of a training image."
+        return f"{words}; none is a copy of a training image.{nearly}"
     return (
         f"{words} (the published test), but {metrics['leaked']} of them are copies of training images. Without these "
         f"{clean['normals']} normal and {clean['anomalies']} anomalous ones are left: the clean test, which counts."
+        f"{nearly}"
     )
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """The test splits of one run, the clean one first, each with its ranking figures and its row per threshold."""
-    published, clean = metrics["test"]["published"], metrics["test"]["clean"]
-    chosen = metrics["threshold"]
-    if metrics["leaked"] == 0:
-        return _part("Test", clean, chosen)
-    return "\n\n".join(
-        [
-            _part("Clean test: without copies of training images", clean, chosen),
-            _part(f"Published test: with the {metrics['leaked']} copies of training images", published, chosen),
-        ]
-    )
+    """The tests of one run, the clean one first, each with its ranking figures and its row per threshold."""
+    leaked, near = metrics["leaked"], metrics.get("near_leaked")
+    titles = {"clean": "Test" if leaked == 0 else "Clean test: without copies of training images"}
+    if near:
+        titles["distinct"] = f"Distinct test: also without the {near} near copies of training images"
+    if leaked > 0:
+        titles["published"] = f"Published test: with the {leaked} copies of training images"
+    return "\n\n".join(_part(title, metrics["test"][name], metrics["threshold"]) for name, title in titles.items())
 
 
 def thresholds_table(part: dict[str, Any], chosen: str, *, width: int | None = None) -> str:
@@ -178,9 +197,16 @@ def legend(metrics: dict[str, Any]) -> str:
         "few test images give. An interval counts copies as one image.",
         "Prevalence is the share of anomalous images. Precision, F1 and AP depend on it: they would be lower where "
         "anomalies are rarer.",
+        "Accuracy: the share of all images that are judged right. Where anomalies are rare, a detector that finds none "
+        "of them has a high one, as the row of `flag nothing` shows: quote F1.",
         "AUROC: how often an anomalous image scores above a normal one. AP: precision, averaged over the recalls. Both "
         "judge the order of the scores and need no threshold.",
     ]
+    if metrics.get("near_leaked"):
+        lines.append(
+            "The distinct test leaves out near copies of images that were fitted or validated, too: other frames of "
+            "the same burst, and the same photo re-encoded, shifted or turned."
+        )
     lines += [f"n/a: {reason}" for reason in reasons(metrics)]
     return "\n".join(f"- {line}" for line in lines)
 
@@ -305,7 +331,7 @@ def _row(rule: str, row: dict[str, Any], chosen: str) -> list[str]:
     value = "n/a" if row.get("threshold") is None else f"{row['threshold']:.5g}"
     words = {"flag_everything": "lowest", "per_class": "by class", "flag_nothing": "none", "random": "none"}
     counts = ["n/a" if row.get(k) is None else str(row[k]) for k in ("tp", "fp", "fn", "tn")]
-    figures = [with_interval(row, figure) for figure in ("f1", "precision", "recall")]
+    figures = [with_interval(row, figure) for figure in ("f1", "precision", "recall", "accuracy")]
     fitted_on = "nothing" if "fitted_on" not in row else row["fitted_on"] or "n/a"
     return [name, words.get(rule, value), *figures, *counts, fitted_on]
 

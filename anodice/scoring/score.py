@@ -18,12 +18,16 @@ class Seen(NamedTuple):
         reconstructions: the same shape and range.
         classes: (N,) int64, the class that each image is taken for.
         features: (N, D, h, w) float32.
+        surprise: (N, 1, H, W) float32, -log p of each pixel given the code of its image, in nats.
+        posteriors: (N, 2, D) float32, mean and log variance of the Gaussian that each image is encoded as.
     """
 
     images: Tensor
     reconstructions: Tensor | None = None
     classes: Tensor | None = None
     features: Tensor | None = None
+    surprise: Tensor | None = None
+    posteriors: Tensor | None = None
 
 
 def given(part: Tensor | None) -> Tensor:

@@ -216,8 +216,8 @@ class PerClass(Rule):
     def __post_init__(self) -> None:
         if self.rule.name in (Oracle.name, self.name):
             raise AnodiceError(
-                f"expected a rule that is fitted on validation for each class, got {self.rule.name}; use f1_max, "
-                "f_beta, recall_at, precision_at, normal_quantile or normals_only."
+                f"expected a rule that is fitted on validation for each class, got {self.rule.name}; use "
+                "another rule, such as f1_max, recall_at or normals_only."
             )
 
     def check(self, normals: int, anomalies: int) -> None:

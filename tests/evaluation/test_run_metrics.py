@@ -10,6 +10,7 @@ import pytest
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import COLUMNS, read_scores, same_images, write_scores
+from anodice.metrics.bootstrap import rate_interval
 from anodice.metrics.sweep import sweep
 from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.normals import NormalsOnly
@@ -32,6 +33,33 @@ def test_published_counts_all_and_clean_leaves_the_copies_out():
     assert found["published"]["anomalies"] == found["clean"]["anomalies"] == 20
 
 
+def test_distinct_leaves_the_near_copies_out_too():
+    found = metrics_of(made_up(leaked=10, near=5))
+    test = found["test"]
+    assert (test["distinct"]["normals"], test["distinct"]["anomalies"]) == (50, 15)
+    assert test["distinct"].keys() == test["clean"].keys()
+    assert test["distinct"]["at"].keys() == test["clean"]["at"].keys()
+    assert (found["leaked"], found["near_leaked"]) == (10, 5)
+    assert any("5 of 70 images of the clean test are near copies of images" in warning for warning in found["warnings"])
+    table = made_up(leaked=10, near=5)
+    here = (table.split == "test") & ~table.leaked & ~table.near_leaked
+    assert test["distinct"]["auroc"] == sweep(table.score[here], table.label[here]).auroc
+    # The other tests are as they were.
+    before = metrics_of(made_up(leaked=10))
+    assert {name: test[name] for name in ("published", "clean")} == before["test"]
+
+
+def test_without_near_copies_distinct_is_clean_and_without_a_search_there_is_none():
+    searched, unknown = metrics_of(made_up(near=0)), metrics_of(made_up())
+    assert searched["test"]["distinct"] == searched["test"]["clean"]
+    assert searched["near_leaked"] == 0
+    assert searched["warnings"] == unknown["warnings"]
+    assert "distinct" not in unknown["test"]
+    assert unknown["near_leaked"] is None
+    alone = metrics_of(made_up(leaked=0, near=0))["test"]
+    assert alone["published"] == alone["clean"] == alone["distinct"]
+
+
 def test_oracle_is_the_best_on_each_part_and_is_called_fitted_on_test():
     table = made_up()
     for name, part in (("published", table.published), ("clean", table.clean)):
@@ -44,6 +72,24 @@ def test_flag_everything_has_the_f1_of_the_prevalence():
     row = metrics_of(made_up())["test"]["published"]["at"]["flag_everything"]
     assert row["f1"] == pytest.approx(2 * 20 / (20 + 80))
     assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (20, 60, 0, 0)
+
+
+def test_accuracy_is_the_share_of_images_judged_right():
+    for part in metrics_of(made_up())["test"].values():
+        total = part["normals"] + part["anomalies"]
+        for row in part["at"].values():
+            assert row["accuracy"] == pytest.approx((row["tp"] + row["tn"]) / total)
+            assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    everything = metrics_of(made_up())["test"]["published"]["at"]["flag_everything"]
+    assert everything["accuracy"] == 20 / 80
+    low, high = rate_interval([1] * 20 + [0] * 60, range(80))
+    assert (everything["accuracy_low"], everything["accuracy_high"]) == (low, high)
+
+
+def test_accuracy_of_no_detector_is_that_of_the_prevalence():
+    baselines = metrics_of(made_up())["test"]["published"]["baselines"]
+    assert baselines["flag_nothing"]["accuracy"] == 60 / 80
+    assert baselines["random"]["accuracy"] == 0.25**2 + 0.75**2 == 0.625
 
 
 def test_false_positive_rate_is_that_at_95_percent_recall():
@@ -248,9 +294,18 @@ def test_pooled_and_mean_false_alarm_rates_have_their_own_names():
 def test_trivial_baselines_need_no_detector():
     part = metrics_of(made_up())["test"]["published"]
     assert part["prevalence"] == 0.25
-    assert part["baselines"]["random"] == {"f1": 0.25, "precision": 0.25, "recall": 0.25}
+    assert part["baselines"]["random"] == {"f1": 0.25, "precision": 0.25, "recall": 0.25, "accuracy": 0.625}
     nothing = part["baselines"]["flag_nothing"]
     assert (nothing["precision"], nothing["recall"], nothing["fn"]) == (None, 0.0, 20)
+
+
+@pytest.mark.parametrize("near", [None, 0, 5])
+def test_near_copies_are_read_back(tmp_path, near):
+    table = made_up(near=near)
+    write_scores(tmp_path / "scores.csv", table, fitted_to(table).chosen)
+    again = read_scores(tmp_path / "scores.csv").near_leaked
+    assert again is None if near is None else (again == table.near_leaked).all()
+    assert again is None or again.sum() == near
 
 
 def test_scores_of_before_the_groups_are_read(tmp_path):
@@ -258,8 +313,9 @@ def test_scores_of_before_the_groups_are_read(tmp_path):
     write_scores(tmp_path / "scores.csv", table, fitted_to(table).chosen)
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0].split(",") == list(COLUMNS)
-    (tmp_path / "scores.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    (tmp_path / "scores.csv").write_text("\n".join(line.rsplit(",", 2)[0] for line in lines))
     again = read_scores(tmp_path / "scores.csv")
+    assert again.near_leaked is None
     assert (again.group == table.content).all()
 
 

@@ -84,6 +84,14 @@ def test_copies_of_training_photos_are_left_out_of_the_clean_test(tmp_path):
     assert "Published test: with the 1 copies" in one.report()
 
 
+def test_near_copies_are_left_out_of_the_distinct_test(tmp_path):
+    near = ("near_leaked", lambda k: int(k in (4, 7)))  # both of the test, 4 is anomalous
+    one = evaluate(written(tmp_path, columns=[SPLIT, near]))
+    parts = {name: (part["normals"], part["anomalies"]) for name, part in one.metrics["test"].items()}
+    assert parts == {"published": (30, 10), "clean": (30, 10), "distinct": (29, 9)}
+    assert one.metrics["near_leaked"] == 2
+
+
 def test_several_files_are_compared_photo_by_photo(tmp_path):
     good = written(tmp_path, "good.csv", gap=4.0)
     poor = written(tmp_path, "poor.csv", gap=1.0, seed=1)

@@ -156,6 +156,18 @@ def test_the_decoder_sees_no_more_than_the_code(code):
     assert network.narrowest == code
 
 
+def test_the_codes_are_what_the_decoder_starts_from():
+    network, images = _inception(code=5).eval(), _images()
+    codes = network.codes(images)
+    assert codes.shape == (2, 5)
+    widened = network.bottleneck[3](network.bottleneck[2](codes))
+    torch.testing.assert_close(network.decoder(widened).sigmoid(), network(images))
+    assert _inception().codes(images) is None
+    baseline = _baseline(code=32).eval()
+    assert baseline.codes(images).shape == (2, 32)
+    torch.testing.assert_close(baseline.decoder(baseline.codes(images)).sigmoid(), baseline(images))
+
+
 def test_without_a_bottleneck_the_code_is_the_feature_map():
     network = _inception(filters=SMALL).eval()
     assert network.narrowest == network.feature_maps(_images())[0].numel() == 2 * 32 * 32

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Laplace, Normal, kl_divergence
 
+from anodice.baselines.autoencoders import DenseVAENetwork
+from anodice.functional.likelihoods import gaussian_kl, laplace_nll
 from anodice.models.conv_ae import ConvAENetwork
-from anodice.models.vae import VAENetwork, gaussian_kl, laplace_nll
+from anodice.models.vae import VAENetwork
 
 
 def _conv_ae(*, in_channels=1, image_size=64, code=128):
@@ -126,6 +128,23 @@ def test_a_wild_encoder_leaves_the_loss_finite():
     network = _vae().eval()
     torch.nn.init.constant_(network.encoder.linear[0].bias, 1e4)
     assert network.loss_terms(_images(), _images(), beta=1.0)["loss"].isfinite()
+
+
+def test_the_parts_of_the_elbo_are_those_of_the_loss_without_noise():
+    images, network = _images(channels=3), VAENetwork(in_channels=3, image_size=64, code=5, noise_scale=0.03)
+    surprise, posteriors = network.elbo_parts(images)
+    assert (surprise.shape, posteriors.shape) == ((2, 1, 64, 64), (2, 2, 5))
+    expected = -Laplace(network(images), 0.03).log_prob(images).sum(1, keepdim=True)
+    torch.testing.assert_close(surprise, expected)
+    assert torch.equal(posteriors, torch.stack(network.encode(images), 1))
+
+
+def test_the_parts_of_the_elbo_of_the_dense_vae_are_binary_cross_entropies():
+    network, images = DenseVAENetwork(in_channels=1, image_size=16).eval(), _images(size=16)
+    surprise, posteriors = network.elbo_parts(images)
+    decoded = network(images)
+    torch.testing.assert_close(surprise, -(images * decoded.log() + (1 - images) * (1 - decoded).log()))
+    assert torch.equal(posteriors, torch.stack(network.encode(images), 1))
 
 
 @given(

@@ -38,6 +38,8 @@ DETECTORS = [
     *([f"model={name}"] for name in ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "patchcore")),
     *([f"model={name}"] for name in ("fourier", "cnn", "dense_vae", "earlier_ae", "earlier_ae_classifier")),
     *(["model=conv_ae", f"score={name}"] for name in ("l1", "l2", "mse", "ssim", "ssim_mean")),
+    *(["model=vae", f"score={name}"] for name in ("elbo", "kl")),
+    ["model=dense_vae", "score=elbo"],
     ["model=conv_ae", "score.normalise=true"],
     ["model=ae_classifier", "score=template_ratio", "model.class_quantile=null"],
     ["model=inception_cae", "score=nearest_neighbour", "model.network.code=null"],

@@ -115,7 +115,8 @@ def test_metrics_follow_the_published_schema(trained):
     }
     assert metrics["seconds_to_first_step"] > 0
     assert metrics["peak_gpu_memory_megabytes"] is None
-    for part in ("published", "clean"):
+    assert metrics["near_leaked"] == 0
+    for part in ("published", "clean", "distinct"):
         at = metrics["test"][part]["at"]
         assert set(at) == {"f1_max", "normals_only", "oracle", "flag_everything"}
         assert at["oracle"]["fitted_on"] == "test"

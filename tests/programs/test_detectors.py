@@ -45,6 +45,7 @@ VARIANTS = [
     ["model=inception_cae", "score=nearest_neighbour", "model.network.code=null"],
     ["model=conv_ae", "score=l1", "model.loss=ssim"],
     ["model=conv_ae", "model.network.widths=[8,16]", "model.network.hidden=[64]", "model.loss=bce"],
+    ["model=dense_vae", "score=elbo"],
     ["model=patchcore", "model/backbone=torchvision"],
     ["model=local_memory", "model/backbone=torchvision"],
 ]

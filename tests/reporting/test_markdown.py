@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from anodice.metrics.comparison import compare
 from anodice.reporting import markdown, terminal
 from anodice.thresholds.rule import Rule
@@ -13,7 +15,7 @@ from tests.tables import fitted_to, made_up, metrics_of
 ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
 
 
-def metrics(**options: int) -> dict:
+def metrics(**options: int | None) -> dict:
     return {**ABOUT, **metrics_of(made_up(**options))}
 
 
@@ -35,10 +37,55 @@ def test_one_table_where_nothing_leaked():
     assert "none is a copy of a training image" in markdown.about_test(found)
 
 
+def test_near_copies_are_counted_and_give_a_third_test():
+    found = metrics(leaked=10, near=5)
+    text, row = markdown.table(found), found["test"]["distinct"]["at"]["f1_max"]
+    order = [
+        "## Clean test",
+        "## Distinct test: also without the 5 near copies of training images",
+        "## Published test",
+    ]
+    assert sorted(order, key=text.index) == order
+    assert text.count("| f1_max *") == 3
+    assert markdown.about_test(found).endswith("the clean test, which counts. 5 of these are near copies.")
+    told = markdown.distinct_line(found)
+    assert told.startswith("without the 5 near copies, 50 normal and 15 anomalous images are left; at the same ")
+    assert f"it found {row['tp']} of 15 anomalous images and raised {row['fp']} false alarm" in told
+    assert f"(F1 {row['f1']:.2f}, 95 % interval {row['f1_low']:.2f} to {row['f1_high']:.2f})" in told
+    assert f"- Distinct: {told}" in markdown.opening({**found, "fit_images_per_second": None}, fitted_to(made_up()))
+    assert "frames of the same burst" in markdown.legend(found)
+    # What is quoted stays the clean test.
+    assert markdown.headline(found) == markdown.headline(metrics(leaked=10))
+
+
+@pytest.mark.parametrize("near", [None, 0])
+def test_without_near_copies_nothing_is_told_of_them(near):
+    found = metrics(leaked=10, near=near)
+    assert markdown.distinct_line(found) is None
+    assert "istinct" not in markdown.summary({**found, "fit_images_per_second": None}, fitted_to(made_up()))
+    assert "near cop" not in markdown.summary({**found, "fit_images_per_second": None}, fitted_to(made_up()))
+
+
 def test_every_f1_has_its_interval():
     found = metrics()
     row = found["test"]["clean"]["at"]["f1_max"]
     assert f"{row['f1']:.3f} [{row['f1_low']:.2f}, {row['f1_high']:.2f}]" in markdown.table(found)
+
+
+def test_accuracy_stands_beside_f1_where_there_is_room():
+    found = metrics()
+    part = found["test"]["clean"]
+    row = part["at"]["f1_max"]
+    table = [
+        [cell.strip() for cell in line.split("|")] for line in markdown.thresholds_table(part, "f1_max").splitlines()
+    ]
+    column = table[0].index("accuracy [95 %]")
+    assert table[0][column - 1] == "recall [95 %]"
+    assert table[2][column] == f"{row['accuracy']:.3f} [{row['accuracy_low']:.2f}, {row['accuracy_high']:.2f}]"
+    assert table[-2][1] == "flag nothing"
+    assert table[-2][column] == f"{50 / 70:.3f}"
+    del row["accuracy"]  # as runs of before have it
+    assert "| n/a " in markdown.thresholds_table(part, "f1_max")
 
 
 def test_missing_figures_are_not_available_and_say_why():

@@ -75,6 +75,24 @@ def test_sheet_shows_the_pairs(run, copied, tmp_path, suffix):
         assert Image.open(sheet).size[0] > 300
 
 
+def test_files_are_named_on_request(run, copied):
+    _, printed = run(copied, "--names")
+    lines = [line for line in printed.splitlines() if "leak.png" in line or "quarter.png" in line]
+    photos = sorted((copied / "train_set" / "03").iterdir())
+    assert lines[0].startswith("  1: turned, across, difference ")
+    assert lines[0].endswith(f": train_set/03/{photos[1].name} and test_set/03/quarter.png")
+    assert lines[1] == f"  2: exact, across, difference 0.0: train_set/03/{photos[0].name} and test_set/03/leak.png"
+    assert "quarter.png" not in run(copied)[1]
+
+
+@pytest.mark.parametrize(("most", "names"), [(200, ["1.png", "2.png"]), (1, ["1.png"])])
+def test_each_pair_gets_a_picture_of_its_own(run, copied, tmp_path, most, names):
+    _, printed = run(copied, "--pictures", tmp_path / "pairs", "--most", most)
+    assert f"{len(names)} of 2 pairs are drawn one by one" in printed
+    assert sorted(file.name for file in (tmp_path / "pairs").iterdir()) == names
+    assert Image.open(tmp_path / "pairs" / "1.png").size == (340, 230)
+
+
 def test_mistakes_are_sentences(run, dice_root, tmp_path):
     status, printed = run(tmp_path / "nowhere")
     assert status == 2
@@ -82,6 +100,8 @@ def test_mistakes_are_sentences(run, dice_root, tmp_path):
     assert "set data.root to the folder laid out as" in printed
     assert "FILE.html or FILE.png, got x.pdf" in run(dice_root, "--sheet", "x.pdf")[1]
     assert "lies in it; name a file outside" in run(dice_root, "--sheet", SCRIPT.parent / "x.png")[1]
+    assert "lies in it; name a folder outside" in run(dice_root, "--pictures", SCRIPT.parent / "x")[1]
+    assert "lies in it; name a folder outside" in run(dice_root, "--pictures", SCRIPT.parents[1])[1]
     assert "--normal with --layout folder only" in run(dice_root, "--normal", "a")[1]
 
 

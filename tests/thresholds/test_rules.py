@@ -10,7 +10,8 @@ from scipy import stats
 
 from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Confusion
-from anodice.thresholds.normals import NormalQuantile, NormalsOnly
+from anodice.thresholds.class_means import T12, Midpoint
+from anodice.thresholds.normals import MeanPlusStd, NormalQuantile, NormalsOnly
 from anodice.thresholds.rules import F1Max, FBeta, FlagEverything, Manual, Oracle, PerClass, PrecisionAt, RecallAt
 
 VALIDATION = {"fitted_on": "validation", "split_digest": "1a2b3c4d"}
@@ -20,6 +21,9 @@ RULES = [
     FBeta(2),
     NormalsOnly(),
     NormalQuantile(0.9),
+    MeanPlusStd(),
+    Midpoint(),
+    T12(),
     RecallAt(),
     PrecisionAt(),
     Manual(0.5),
@@ -170,6 +174,9 @@ def test_only_the_oracle_may_look_at_test(rule):
         (F1Max(), [1, 1, 1], "fit f1_max on, got 0 normal and 3 anomalous"),
         (RecallAt(), [0, 0, 0], "fit recall_at on, got 3 normal and 0 anomalous"),
         (NormalsOnly(), [0, 0, 1], "at least 10 normal scores to fit a tail to, got 2"),
+        (MeanPlusStd(), [0, 1, 1], "at least 2 normal scores to take a standard deviation of, got 1"),
+        (Midpoint(), [0, 0, 0], "fit midpoint on, got 3 normal and 0 anomalous"),
+        (T12(), [1, 1, 1], "fit t12 on, got 0 normal and 3 anomalous"),
     ],
 )
 def test_missing_images_are_named_with_a_cure(rule, labels, message):
@@ -276,6 +283,35 @@ def test_a_normal_quantile_does_not_look_at_anomalies():
     )
     with pytest.raises(AnodiceError, match="expected normal scores to take a quantile of, got none"):
         NormalQuantile().fit(scores[4:], labels[4:], **VALIDATION)
+
+
+def test_mean_plus_std_counts_population_deviations_above_the_normals():
+    scores, labels = [0.0, 2.0, 4.0, 10.0, 50.0], [0, 0, 0, 0, 1]  # mean 4, variance (16 + 4 + 0 + 36) / 4
+    found = MeanPlusStd(3).fit(scores, labels, **VALIDATION)
+    assert found.value == pytest.approx(4 + 3 * 14**0.5)
+    assert found.detail["mean"] == 4
+    assert found.detail["standard_deviation"] == pytest.approx(14**0.5)
+    assert (found.normals, found.anomalies) == (4, 0)
+    assert MeanPlusStd(0).fit(scores, labels, **VALIDATION).value == 4
+    assert MeanPlusStd().k == 3
+
+
+@pytest.mark.parametrize("k", [-1, float("inf"), float("nan")])
+def test_numbers_of_deviations_outside_their_range_are_refused(k):
+    with pytest.raises(AnodiceError, match="standard deviations of at least 0, got"):
+        MeanPlusStd(k=k)
+
+
+def test_the_rules_of_class_means_follow_their_formulas():
+    scores, labels = [0.1, 0.3, 0.4, 0.9, 1.7], [0, 0, 1, 0, 1]  # means 1.3 / 3 and 1.05
+    normal, anomalous = 1.3 / 3, 1.05
+    midpoint, t12 = Midpoint().fit(scores, labels, **VALIDATION), T12().fit(scores, labels, **VALIDATION)
+    assert midpoint.value == pytest.approx((normal + anomalous) / 2)
+    assert t12.value == pytest.approx(normal + (normal + anomalous) / 12)
+    for found in (midpoint, t12):
+        assert (found.normals, found.anomalies) == (3, 2)
+        assert found.detail["normal_mean"] == pytest.approx(normal)
+        assert found.detail["anomalous_mean"] == anomalous
 
 
 def test_each_class_has_the_threshold_of_its_own_images():

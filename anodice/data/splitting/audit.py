@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anodice.data.records import UNKNOWN, Record
-from anodice.data.splitting.near_duplicates import Pair
+from anodice.data.splitting.near_duplicates import Pair, near_contents
 
 _FEW = 20
 """Normal photos of a session below which anomalies of that session may be told by the session alone."""
@@ -151,12 +151,8 @@ def _conflicts(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
 
 
 def _nearly_leaked(records: Sequence[Record], pairs: Sequence[Pair], in_training: set[str]) -> tuple[str, ...]:
-    near: set[str] = set()
-    for pair in pairs:
-        one, other = records[pair.first].content, records[pair.second].content
-        near |= {other} if one in in_training else set()
-        near |= {one} if other in in_training else set()
-    return tuple(r.path for r in records if r.split == "test" and r.content in near - in_training)
+    near = near_contents(records, pairs, in_training)
+    return tuple(r.path for r in records if r.split == "test" and r.content in near)
 
 
 def _near_conflicts(records: Sequence[Record], pairs: Sequence[Pair]) -> tuple[tuple[str, str], ...]:

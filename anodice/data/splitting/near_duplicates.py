@@ -115,6 +115,22 @@ def group_ids(records: Sequence[Record], pairs: Iterable[Pair]) -> NDArray[np.in
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
+def near_contents(records: Sequence[Record], pairs: Iterable[Pair], contents: set[str]) -> set[str]:
+    """The pixel hashes that pairs join with some given ones, without these; pairs of pairs are not followed.
+
+    >>> photos = [Record(name, "any", "00", False, None, None, "", "", name) for name in "abc"]
+    >>> pairs = [Pair(0, 1, "burst", 1.0), Pair(1, 2, "burst", 1.0)]
+    >>> near_contents(photos, pairs, {"a"}), sorted(near_contents(photos, pairs, {"b"}))
+    ({'b'}, ['a', 'c'])
+    """
+    near: set[str] = set()
+    for pair in pairs:
+        one, other = records[pair.first].content, records[pair.second].content
+        near |= {other} if one in contents else set()
+        near |= {one} if other in contents else set()
+    return near - contents
+
+
 def _near(records: Sequence[Record], distinct: Sequence[int], pictures: NDArray[np.uint8]) -> Iterator[Pair]:
     with waiting("near duplicates") as tell:
         copies = find_copies(pictures, tell=tell)

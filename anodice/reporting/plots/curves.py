@@ -139,7 +139,7 @@ def confusion_matrix(counts: Confusion, *, title: str) -> Figure:
         axis.text(column, row, words, ha="center", va="center", fontsize=13)
     axis.set_xticks([0, 1], ["passed", "flagged"])
     axis.set_yticks([0, 1], ["normal", "anomalous"], rotation=90, va="center")
-    _head(figure, f"{title}\naccuracy {np.trace(table) / table.sum():.3f}")
+    _head(figure, f"{title}\naccuracy {counts.accuracy:.3f}")
     return figure
 
 

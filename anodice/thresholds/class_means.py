@@ -1,0 +1,49 @@
+"""Threshold rules that look at the mean scores of the normal and of the anomalous images, as earlier projects had them.
+
+Neither is the best cut of anything: they are here so that those projects can be measured with their own rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anodice.thresholds.rule import Labels, Rule, Scores, need_both
+
+
+@dataclass(frozen=True)
+class Midpoint(Rule):
+    """Midway between the mean score of the normal images and that of the anomalous ones.
+
+    >>> Midpoint().fit([1, 3, 5, 9], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
+    4.5
+    """
+
+    name: ClassVar[str] = "midpoint"
+
+    def check(self, normals: int, anomalies: int) -> None:
+        need_both(self.name, normals, anomalies)
+
+    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
+        normal, anomalous = float(scores[~labels].mean()), float(scores[labels].mean())
+        return (normal + anomalous) / 2, {"normal_mean": normal, "anomalous_mean": anomalous}
+
+
+@dataclass(frozen=True)
+class T12(Rule):
+    """The mean score of the normal images, plus a twelfth of the sum of the two means.
+
+    It was meant for losses, which are at least 0: a constant added to all scores changes its verdicts.
+
+    >>> T12().fit([1, 3, 5, 9], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
+    2.75
+    """
+
+    name: ClassVar[str] = "t12"
+
+    def check(self, normals: int, anomalies: int) -> None:
+        need_both(self.name, normals, anomalies)
+
+    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
+        normal, anomalous = float(scores[~labels].mean()), float(scores[labels].mean())
+        return normal + (normal + anomalous) / 12, {"normal_mean": normal, "anomalous_mean": anomalous}
