@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
@@ -156,12 +161,29 @@ def sentence(error: Exception, config_name: str, overrides: Sequence[str] = ()) 
         return _unknown_key(wrong.group(1).partition("@")[0], config_name, overrides)
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # such as model=3
         return f"{error}; choose one of the options that python {config_name}.py --help lists."
+    if isinstance(error, InstantiationException):
+        return _unfit(error)
     if isinstance(error, MissingMandatoryValue):
         key = error.full_key
         return f"expected a value for {key}, got none; set it with {key}=VALUE."
     if isinstance(error, ConfigCompositionException | MissingConfigException | OverrideParseException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     return None
+
+
+def _unfit(error: InstantiationException) -> str | None:
+    """What to say of settings that do not fit what was chosen; None where something else went wrong."""
+    where = re.search(r"full_key: (\S+)", str(error))
+    extra = re.search(
+        r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error.__cause__ or error)
+    )
+    if where is None or extra is None:
+        return None
+    key, name = where.group(1), extra.group(2)
+    return (
+        f"{key} has no setting '{name}' with what was chosen, {extra.group(1)}, though an experiment or the command "
+        f"line sets {key}.{name}; take it away with ~{key}.{name}, or choose what it belongs to."
+    )
 
 
 def _unknown_key(key: str, config_name: str, overrides: Sequence[str]) -> str:

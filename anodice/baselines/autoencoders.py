@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from anodice.functional.likelihoods import bernoulli_nll_map, gaussian_kl
-from anodice.models.blocks import check_size
+from anodice.models.blocks import check_size, glorot
 from anodice.models.losses import reconstruction_loss
 
 
@@ -133,11 +133,32 @@ class PooledAE(SigmoidAE):
         )
 
 
+class ShallowAE(SigmoidAE):
+    """The auto-encoder of 2,635 parameters of an earlier project, which its published F1 of 0.21 belongs to.
+
+    One convolution, two dense layers over the channels and another convolution, all at full size: nothing is squeezed
+    but the grey level of each pixel, through a sigmoid.
+    """
+
+    def __init__(self, *, in_channels: int, image_size: int) -> None:
+        layers = nn.Sequential(
+            nn.Conv2d(in_channels, 32, kernel_size=3, padding=1),
+            *_norm(32),
+            nn.Conv2d(32, 64, kernel_size=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 1, kernel_size=1),
+            nn.Sigmoid(),
+            nn.ConvTranspose2d(1, in_channels, kernel_size=3, padding=1),
+        )
+        super().__init__(layers=layers, narrowest=image_size**2, in_channels=in_channels, image_size=image_size)
+
+
 class ToneAE(SigmoidAE):
     """An earlier project's "dense auto-encoder": dense layers over the channels, so each pixel is mapped by itself.
 
-    For grey images it is a curve from tone to tone. It sees no neighbours and has no bottleneck: between two layers it
-    holds `hidden` numbers per pixel, 44 MB for an image of 128 x 128 in float32, so batches should be small.
+    For grey images it is a curve from tone to tone: of photos in 8 bits each of the 256 tones is mapped once. Of other
+    images every pixel is, with `hidden` numbers between the layers, 44 MB for 128 x 128 pixels in float32. It sees no
+    neighbours and has no bottleneck.
 
     Args:
         hidden: 668 in the original.
@@ -153,6 +174,22 @@ class ToneAE(SigmoidAE):
             layers=layers, narrowest=hidden * image_size**2, in_channels=in_channels, image_size=image_size
         )
         self.hidden = hidden
+
+    def forward(self, images: Tensor) -> Tensor:
+        levels = self._levels(images)
+        if levels is None:
+            return super().forward(images)
+        tones = torch.arange(256, device=images.device, dtype=torch.float32) / 255
+        return super().forward(tones.view(-1, 1, 1, 1)).flatten()[levels]
+
+    def _levels(self, images: Tensor) -> Tensor | None:
+        """The grey levels 0..255 of photos in 8 bits, int64; None of images that have others, or colours."""
+        if self.in_channels > 1 or torch.compiler.is_compiling() or images.numel() == 0:
+            return None
+        scaled = images.detach() * 255
+        levels = scaled.round()
+        whole = torch.allclose(scaled, levels, rtol=0, atol=1e-3)
+        return levels.long() if whole and levels.amin() >= 0 and levels.amax() <= 255 else None
 
 
 class DishAE(SigmoidAE):
@@ -199,18 +236,22 @@ class DenseVAENetwork(nn.Module):
     """(N, C, H, W) in [0, 1] -> its reconstruction through a Gaussian code of two numbers, by dense layers alone.
 
     It is an earlier project's best. The original read its second output as a log standard deviation when it drew codes
-    and as a log variance in the KL term, drew them with a tenth of the noise, and reconstructed from a drawn code, so
-    that its scores were random. Here the output is the log variance everywhere, the noise has deviation 1, and
-    reconstructions come from the posterior mean.
+    and as a log variance in the KL term, and drew them with a tenth of the noise: `as_published` does the same.
+    Otherwise the output is the log variance everywhere, and the noise has deviation 1. Reconstructions always come from
+    the posterior mean; the original's came from a drawn code, so that its scores were random.
 
     Args:
         image_size: H = W.
         code: length of the code, 2 in the original: 1 : 8192 for a grey image of 128 x 128.
         hidden: length of the layer before the code and of the one after it, 64 in the original.
+        as_published: draw codes as the original did.
     """
 
-    def __init__(self, *, in_channels: int, image_size: int, code: int = 2, hidden: int = 64) -> None:
+    def __init__(
+        self, *, in_channels: int, image_size: int, code: int = 2, hidden: int = 64, as_published: bool = False
+    ) -> None:
         super().__init__()
+        self.as_published = as_published
         self.in_channels, self.image_size, self.code, self.hidden = in_channels, image_size, code, hidden
         shape = (in_channels, image_size, image_size)
         self.pixels = in_channels * image_size**2
@@ -255,23 +296,19 @@ class DenseVAENetwork(nn.Module):
     def loss_terms(self, images: Tensor, targets: Tensor, *, beta: float) -> dict[str, Tensor]:
         """`loss` = `reconstruction` + beta `kl`, all in nats per image; one sample of the code per image.
 
-        `reconstruction` is the binary cross-entropy summed over the pixels; beta 1 is the negative ELBO.
+        `reconstruction` is the binary cross-entropy summed over the pixels; beta 1 is the negative ELBO, but not where
+        codes are drawn `as_published`.
 
         Args:
             targets: what the images should be reconstructed to, usually themselves.
         """
         mean, log_variance = self.encode(images)
-        codes = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        noise = torch.randn_like(mean)
+        deviation = 0.1 * log_variance.exp() if self.as_published else (0.5 * log_variance).exp()
+        codes = mean + noise * deviation
         reconstruction = self.pixels * reconstruction_loss("bce")(self.decode(codes), targets)
         kl = gaussian_kl(mean, log_variance).mean()
         return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
-
-
-def glorot(module: nn.Module) -> None:
-    """Start a convolution or linear layer from Glorot-uniform weights and zero biases; leave other modules alone."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
 
 
 def _norm(channels: int) -> tuple[nn.Module, ...]:

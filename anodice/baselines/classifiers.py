@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anodice.baselines.autoencoders import glorot
 from anodice.errors import AnodiceError
-from anodice.models.blocks import check_size
+from anodice.models.blocks import check_size, glorot
 
 _LEAST_FACE = 13
 

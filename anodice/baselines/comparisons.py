@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from anodice.baselines.glare import remove_glare
+from anodice.baselines.running_mean import running_mean, through_jpeg
 from anodice.functional.ssim import ms_ssim, ms_ssim_map, ssim_map, ssim_matrix
 
 
@@ -25,6 +26,10 @@ class Comparison:
 
     banded: ClassVar[bool] = False
     """The values need the range that normals of the picked class have: `low` and `high` of `DarkBand.score`."""
+    limited: ClassVar[bool] = False
+    """Normal photos tell the highest normal value of each class, by `limits`."""
+    sequential: ClassVar[bool] = False
+    """Templates are made by `template_of` of the photos, one after the other, not of their mean."""
 
     def prepare(self, images: Tensor) -> Tensor:
         """What happens to images before they are compared."""
@@ -33,6 +38,25 @@ class Comparison:
     def template(self, means: Tensor) -> Tensor:
         """From the means (K, 1, H, W) of the normal images of each class, not prepared, to templates."""
         return means
+
+    def template_of(self, photos: Tensor) -> Tensor:
+        """From the normal photos (N, 1, H, W) uint8 of one class, in the order of their names, to a template (1, H, W).
+
+        Asked of `sequential` comparisons alone.
+        """
+        raise NotImplementedError
+
+    def for_limits(self, images: Tensor, templates: Tensor, classes: Tensor) -> Tensor:
+        """What `limits` has to know of prepared normal photos and their true classes (N,) int64: (N, D)."""
+        raise NotImplementedError
+
+    def limits(self, known: Tensor, templates: Tensor, classes: Tensor) -> Tensor:
+        """(K,), the highest values of `compare` that an earlier project took for normal; of `limited` comparisons.
+
+        Args:
+            known: (N, D), what `for_limits` gave for normal photos of the true classes (N,).
+        """
+        raise NotImplementedError
 
     def distances(self, images: Tensor, templates: Tensor) -> Tensor:
         """(N, K), higher = less alike."""
@@ -81,14 +105,62 @@ class WrappedMSE(Comparison):
     """
 
     def template(self, means: Tensor) -> Tensor:
-        # A class of equal photos must not lose a level to the last digit of its mean.
-        return (means * 255 + 1e-3).floor() / 255
+        return _cut(means)
 
     def distances(self, images: Tensor, templates: Tensor) -> Tensor:
         return wrapped_mse(_levels(templates), _levels(images))
 
     def maps(self, images: Tensor, templates: Tensor) -> Tensor:
         return _wrapped_squares(_levels(templates), _levels(images)).float()
+
+
+class PixelCount(Comparison):
+    """How many pixels lie more than a class's own level above the image, wrapped round below 0: an earlier project.
+
+    It counted (t - x) mod 256 > level in uint8, so that all but the darkest of the brighter pixels count as well. A
+    photo was anomalous where the count of *any* template exceeded a limit that was the same for all: the value of
+    `compare` is the highest count, and the class is that of the lowest.
+    """
+
+    limited: ClassVar[bool] = True
+    levels: ClassVar[tuple[int, ...]] = (35, 25, 50, 75, 75, 100)
+    """Of the six faces."""
+    other_level: ClassVar[int] = 50
+    """Where there are not six classes: that of the project's first version."""
+
+    def template(self, means: Tensor) -> Tensor:
+        return _cut(means)
+
+    def distances(self, images: Tensor, templates: Tensor) -> Tensor:
+        images = _levels(images)
+        pairs = zip(_levels(templates), self._levels_of(len(templates)), strict=True)
+        counts = [(_wrapped(template, images) > level).sum((1, 2, 3)) for template, level in pairs]
+        return torch.stack(counts, 1).float()
+
+    def compare(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor]:
+        distances = self.distances(images, templates)
+        return distances.amax(1), distances.argmin(1)
+
+    def for_limits(self, images: Tensor, templates: Tensor, classes: Tensor) -> Tensor:
+        return self.distances(images, templates)
+
+    def limits(self, known: Tensor, templates: Tensor, classes: Tensor) -> Tensor:
+        """The mean over the classes of (mean count of own photos + mean count of the others') / 2, less 500 / K.
+
+        500 pixels of 128 x 128 were taken off the sum over the K classes.
+        """
+        own = classes[:, None] == torch.arange(len(templates), device=classes.device)
+        pairs = zip(known.T, own.T, strict=True)
+        means = [(counts[mask].mean() + counts[~mask].mean()) / 2 for counts, mask in pairs]
+        less = 500 / 128**2 * templates[0].numel()
+        return ((torch.stack(means).sum() - less) / len(templates)).expand(len(templates))
+
+    def maps(self, images: Tensor, templates: Tensor) -> Tensor:
+        """The wrapped differences to the template, in grey levels of [0, 1]."""
+        return _wrapped(_levels(templates), _levels(images)).float() / 255
+
+    def _levels_of(self, count: int) -> tuple[int, ...]:
+        return self.levels if count == len(self.levels) else (self.other_level,) * count
 
 
 class SSIM(Comparison):
@@ -132,14 +204,23 @@ class NCC(Comparison):
     """1 - normalised cross-correlation (Pearson), in [0, 2]; what is outside the die or black becomes white.
 
     The maps are half the squared differences of the images in their own deviations; they average to the distance. An
-    image of one grey level, which correlates with nothing, has 0.5.
+    image of one grey level, which correlates with nothing, has 0.5. The limit of a class is its floor: the distance of
+    the least similar of its own normal photos.
     """
+
+    limited: ClassVar[bool] = True
 
     def prepare(self, images: Tensor) -> Tensor:
         return torch.where(_disk(images) & (images > 0), images, 1)
 
     def template(self, means: Tensor) -> Tensor:
         return self.prepare(means)
+
+    def for_limits(self, images: Tensor, templates: Tensor, classes: Tensor) -> Tensor:
+        return self.maps(images, templates[classes]).mean((1, 2, 3))[:, None]
+
+    def limits(self, known: Tensor, templates: Tensor, classes: Tensor) -> Tensor:
+        return known.new_zeros(len(templates)).scatter_reduce_(0, classes, known[:, 0], "amax")
 
     def distances(self, images: Tensor, templates: Tensor) -> Tensor:
         return _mean_squares(_standardised(images), _standardised(templates)) / 2
@@ -156,19 +237,30 @@ class NCC(Comparison):
         return (_standardised(images) - _standardised(templates)).square_().div_(2)
 
 
+class PlainNCC(NCC):
+    """1 - normalised cross-correlation of the images as they are, OpenCV's `TM_CCOEFF_NORMED`, in [0, 2]."""
+
+    limited: ClassVar[bool] = False
+
+    def prepare(self, images: Tensor) -> Tensor:
+        return images
+
+
 class AbsDiff(Comparison):
     """Counts of pixels that differ by more than half the range, as shares of the worst template's count.
 
     An earlier project counted in 8 bits D1, where |t - x| > 127, and D2, where the stretched image |2.5 x - 100|
     exceeds t by more than 127. Each count is divided by the largest over the templates, and an image was normal where
     the least shares stayed below 0.045 and 0.14. The value of `compare` is the larger of the least shares in units of
-    these limits: 1 is the published rule. It means something for two or more templates.
+    these limits: 1 is the published rule. It means something for two or more templates. These are running means in 8
+    bits that went through a JPEG file.
     """
 
-    limits: ClassVar[tuple[float, float]] = (0.045, 0.14)
+    shares: ClassVar[tuple[float, float]] = (0.045, 0.14)
+    sequential: ClassVar[bool] = True
 
-    def template(self, means: Tensor) -> Tensor:
-        return (means * 255).round() / 255
+    def template_of(self, photos: Tensor) -> Tensor:
+        return running_template(photos)
 
     def distances(self, images: Tensor, templates: Tensor) -> Tensor:
         """The larger of the two shares of each template, in units of the limits."""
@@ -186,10 +278,11 @@ class AbsDiff(Comparison):
 
     def _shares(self, images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor]:
         pairs = [_far_apart(images, template) for template in templates]
-        counts = (torch.stack([far[which].sum((1, 2, 3)) for far in pairs], 1).float() for which in (0, 1))
+        # In double precision 9 of 200 pixels are 0.045 and reach that limit, as they did in the original.
+        counts = (torch.stack([far[which].sum((1, 2, 3)) for far in pairs], 1).double() for which in (0, 1))
         first, second = (
             count / count.amax(1, keepdim=True).clamp_min(1) / limit
-            for count, limit in zip(counts, self.limits, strict=True)
+            for count, limit in zip(counts, self.shares, strict=True)
         )
         return first, second
 
@@ -251,6 +344,12 @@ def wrapped_mse(templates: Tensor, images: Tensor) -> Tensor:
     return torch.stack([squares.float().mean((1, 2, 3)) for squares in pairs], 1)
 
 
+def running_template(photos: Tensor) -> Tensor:
+    """The running mean in 8 bits of photos (N, 1, H, W) uint8, through a JPEG file: (1, H, W) in [0, 1]."""
+    mean = through_jpeg(running_mean(photos[:, 0].cpu().numpy()))
+    return torch.from_numpy(mean.copy()).to(photos.device)[None] / 255
+
+
 def _mean_squares(images: Tensor, templates: Tensor) -> Tensor:
     """Mean squared differences (N, K) by a matrix product."""
     ours, theirs = images.flatten(1), templates.flatten(1)
@@ -273,6 +372,19 @@ def _nearest(images: Tensor, templates: Tensor) -> tuple[Tensor, Tensor, Tensor]
     classes = torch.addmm(lengths[:, None], theirs - theirs.mean(0), images.flatten(1).T, alpha=-1).argmin(0)
     maps = templates[classes].sub_(images).square_()
     return maps.mean((1, 2, 3)), classes, maps
+
+
+def _cut(means: Tensor) -> Tensor:
+    """[0, 1] -> whole levels, decimals cut off."""
+    # A class of equal photos must not lose a level to the last digit of its mean; decimals are 1 / photos or more.
+    return (means * 255 + 1e-4).floor() / 255
+
+
+def _wrapped(templates: Tensor, images: Tensor) -> Tensor:
+    """(t - x) mod 256 of uint8."""
+    if torch.compiler.is_exporting():  # runtimes do not subtract uint8
+        return (templates.int() - images.int()) & 255
+    return templates - images
 
 
 def _wrapped_squares(templates: Tensor, images: Tensor) -> Tensor:

@@ -48,6 +48,14 @@ class Fourier(Detector):
     def is_fitted(self) -> bool:
         return bool(self.photos.any())
 
+    @property
+    def keeps_limits(self) -> bool:
+        return not self.normalise
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return {name: value for name, value in zip(self.classes, self.largest.tolist(), strict=True) if value > 0}
+
     def assess(self, images: Tensor) -> Scored:
         spectra = _spectra(images)
         distances, classes = self._nearest(spectra)

@@ -7,7 +7,19 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from anodice.baselines.comparisons import MSE, MSSSIM, NCC, SSIM, AbsDiff, Comparison, DarkBand, WrappedMSE
+from anodice.baselines.comparisons import (
+    MSE,
+    MSSSIM,
+    NCC,
+    SSIM,
+    AbsDiff,
+    Comparison,
+    DarkBand,
+    PixelCount,
+    PlainNCC,
+    WrappedMSE,
+)
+from anodice.baselines.contours import Contours
 from anodice.data.datamodule import Batch
 from anodice.errors import AnodiceError, unknown
 from anodice.models.detector import Detector, Scored
@@ -17,13 +29,18 @@ from anodice.scoring.grounds import Grounds
 COMPARISONS: dict[str, type[Comparison]] = {
     "mse": MSE,
     "wrapped_mse": WrappedMSE,
+    "pixel_count": PixelCount,
     "ssim": SSIM,
     "ms_ssim": MSSSIM,
     "ncc": NCC,
+    "plain_ncc": PlainNCC,
+    "contours": Contours,
     "absdiff": AbsDiff,
     "dark_band": DarkBand,
 }
 """The comparisons by name."""
+
+FAR_FROM = ("all", "any")
 
 _TILE = 64
 """Photos that are compared at a time on a CPU."""
@@ -38,7 +55,10 @@ class Template(Detector):
         comparison: one of `COMPARISONS`.
         classes: names of the classes.
         own_other: divide the distance to each class by this multiple of (mean distance of the class's own photos + mean
-            distance of the others' photos), an earlier project's threshold for each class; None to leave it.
+            distance of the others' photos), an earlier project's threshold for each class; None to leave it. The class
+            is then the one with the least quotient.
+        far_from: with `own_other`, `all`: the score is the least quotient, so that at 1 a photo is anomalous that is
+            beyond the threshold of every class; `any`: the largest, so that one class suffices.
         class_quantile: divide it by this quantile of the distances of the class's held-out normals instead; None to
             leave it.
     """
@@ -49,6 +69,7 @@ class Template(Detector):
         comparison: str,
         classes: Sequence[str],
         own_other: float | None = None,
+        far_from: str = "all",
         class_quantile: float | None = None,
         image_size: int,
         in_channels: int,
@@ -56,8 +77,15 @@ class Template(Detector):
         super().__init__(image_size=image_size, in_channels=in_channels)
         if comparison not in COMPARISONS:
             raise unknown("comparison", comparison, COMPARISONS)
+        if far_from not in FAR_FROM:
+            raise unknown("model.far_from", far_from, FAR_FROM)
+        if far_from == "any" and own_other is None:
+            raise AnodiceError(
+                "expected model.own_other beside model.far_from=any, which compares thresholds of several classes, got "
+                "none; set model.own_other=0.75, or model.far_from=all."
+            )
         self.comparison, self.classes = comparison, tuple(classes)
-        self.own_other, self.class_quantile = own_other, class_quantile
+        self.own_other, self.far_from, self.class_quantile = own_other, far_from, class_quantile
         self.compare_by = COMPARISONS[comparison]()
         scaled = own_other is not None or class_quantile is not None
         if own_other is not None and class_quantile is not None:
@@ -78,15 +106,17 @@ class Template(Detector):
         self.register_buffer("high", torch.zeros(len(classes)))
 
     def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
-        sums = torch.zeros_like(self.templates)
         self.photos.zero_()
         for batch in fitted:
-            sums.index_add_(0, batch["class"], _grey(batch["image"]))
             self.photos.index_add_(0, batch["class"], torch.ones_like(batch["class"]))
-        there = self.photos > 0
-        self.templates[there] = self.compare_by.template(sums[there] / self.photos[there][:, None, None, None])
+        if self.compare_by.sequential:
+            self._fit_in_order(fitted)
+        else:
+            self._fit_means(fitted)
         if self.compare_by.banded:
             self._fit_bands(fitted)
+        if self.compare_by.limited:
+            self._fit_limits(fitted)
         if isinstance(self.scale, OwnOtherScale):
             self.scale.fit(*self._distances(fitted))
         if isinstance(self.scale, QuantileScale):
@@ -97,22 +127,41 @@ class Template(Detector):
         # A few at a time: what lies between the photos and their maps stays in the cache.
         there = self._there()
         if torch.compiler.is_exporting():  # a graph has no loops over batches
-            values, picked, maps = self.compare_by.assess(self.compare_by.prepare(_grey(images)), self.templates[there])
+            values, picked, maps = self._assess(self.compare_by.prepare(_grey(images)), there)
             return self._scored(values, there[picked], maps)
         parts = images.split(_TILE if images.device.type == "cpu" else len(images))
         maps, start, found = images.new_empty(len(images), 1, *images.shape[2:]), 0, []
         for part in parts:
             prepared = self.compare_by.prepare(_grey(part))
-            values, picked, maps[start : start + len(part)] = self.compare_by.assess(prepared, self.templates[there])
+            values, picked, maps[start : start + len(part)] = self._assess(prepared, there)
             start += len(part)
             found.append((values, there[picked]))
         return self._scored(*(torch.cat(column) for column in zip(*found, strict=True)), maps)
+
+    @property
+    def keeps_limits(self) -> bool:
+        return self.compare_by.limited and self.scale is None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        return {name: value for name, value in zip(self.classes, self.high.tolist(), strict=True) if value > 0}
 
     def _scored(self, values: Tensor, classes: Tensor, maps: Tensor) -> Scored:
         if self.compare_by.banded:
             values = self.compare_by.score(values, self.low[classes], self.high[classes])
         scores = values.double()
-        return Scored(maps, scores if self.scale is None else self.scale(scores, classes), classes)
+        return Scored(maps, self.scale(scores, classes) if isinstance(self.scale, QuantileScale) else scores, classes)
+
+    def _assess(self, prepared: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`Comparison.assess` with the templates that there are; quotients where each class has a threshold."""
+        templates = self.templates[there]
+        if not isinstance(self.scale, OwnOtherScale):
+            return self.compare_by.assess(prepared, templates)
+        quotients = self.compare_by.distances(prepared, templates).double() / self.scale.scale[there]
+        values, picked = quotients.min(1)
+        if self.far_from == "any":
+            values = quotients.amax(1)
+        return values, picked, self.compare_by.maps(prepared, templates[picked])
 
     def grounds(self, images: Tensor) -> Grounds[Tensor]:
         prepared, there = self.compare_by.prepare(_grey(images)), self._there()
@@ -154,6 +203,40 @@ class Template(Detector):
         found = [(self.compare_by.distances(images, self.templates), classes) for images, classes in prepared]
         distances, classes = (torch.cat(column) for column in zip(*found, strict=True))
         return distances, classes
+
+    def _fit_means(self, batches: Iterable[Batch]) -> None:
+        """Templates of the mean photos. Summed in double precision: a mean must not lose a level to its last digit."""
+        sums = torch.zeros(self.templates.shape, dtype=torch.float64)
+        for batch in batches:
+            sums.index_add_(0, batch["class"].cpu(), _grey(batch["image"]).cpu().double())
+        there = self.photos > 0
+        means = sums[there.cpu()] / self.photos[there].cpu()[:, None, None, None]
+        self.templates[there] = self.compare_by.template(means).to(self.templates)
+
+    def _fit_in_order(self, batches: Iterable[Batch]) -> None:
+        """Templates of the photos one after the other, in the order of the records."""
+        found = []
+        for batch in batches:
+            places = batch.get("index", torch.arange(len(batch["image"])) + sum(len(part[0]) for part in found))
+            found.append((places.cpu(), batch["class"].cpu(), (_grey(batch["image"]) * 255).round().to(torch.uint8)))
+        places, classes, photos = (torch.cat(column) for column in zip(*found, strict=True))
+        order = places.argsort(stable=True)
+        for k in classes.unique():
+            own = order[classes[order] == k]
+            self.templates[k] = self.compare_by.template_of(photos[own.to(photos.device)])
+
+    def _fit_limits(self, batches: Iterable[Batch]) -> None:
+        """The highest normal value of each class."""
+        there = self._there()
+        place = torch.zeros_like(self.photos)
+        place[there] = torch.arange(len(there), device=there.device)
+        templates, found = self.templates[there], []
+        for batch in batches:
+            images, classes = self.compare_by.prepare(_grey(batch["image"])), place[batch["class"]]
+            found.append((self.compare_by.for_limits(images, templates, classes), classes))
+        known, classes = (torch.cat(column) for column in zip(*found, strict=True))
+        self.high.zero_()
+        self.high[there] = self.compare_by.limits(known, templates, classes)
 
     def _fit_bands(self, batches: Iterable[Batch]) -> None:
         """The least and the largest value that the photos of each class have."""

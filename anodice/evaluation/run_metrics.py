@@ -133,6 +133,9 @@ def _part(part: ScoreTable, fitted: FittedThresholds, seed: int) -> dict[str, An
     found["at"] = {name: _at(part, thresholds[name], seed) for name in _order(list(thresholds))}
     found["baselines"] = _baselines(part)
     flags = fitted.chosen.flags(part.score, part.predicted)
+    if "slight" in (fitted.chosen.detail or {}):
+        slight = fitted.chosen.slight(part.score, part.predicted)
+        found["slight"] = {"anomalies": int((slight & part.label).sum()), "normals": int((slight & ~part.label).sum())}
     if "reason" not in found:
         # The ranking's intervals do not depend on the verdicts: those of the chosen threshold will do.
         spread = bootstrap(part.score, part.label, flags, part.group, seed=seed)
@@ -140,7 +143,11 @@ def _part(part: ScoreTable, fitted: FittedThresholds, seed: int) -> dict[str, An
             found |= _ends(name, getattr(spread, name))
     found["faces"] = {
         str(face): _false_alarms(part, flags, part.face == face)
-        for face in sorted(set(part.face[~part.label].tolist()))
+        for face in sorted(set(part.face[~part.label].tolist()) - {0})
+    }
+    found["classes"] = {
+        name: _false_alarms(part, flags, part.class_name == name)
+        for name in sorted(set(part.class_name[~part.label].tolist()))
     }
     found["sessions"] = {
         str(session): _by_session(part, flags, part.session == session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -72,6 +72,8 @@ class AEClassifier(ReconstructionDetector):
         class_weight: weight of the cross-entropy beside the reconstruction loss.
         class_quantile: scores are divided by this quantile of the scores of held-out normals of the class that the
             image is taken for, so that one threshold suits all classes; None to leave them.
+        classifier_lr: learning rate of a `classifier` that the network has beside its auto-encoder; None for that of
+            the optimizer.
         channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
 
     >>> AEClassifier(AEClassifierNetwork(classes=["1", "2"], image_size=64)).classes
@@ -89,8 +91,14 @@ class AEClassifier(ReconstructionDetector):
         loss: str = "l1",
         class_weight: float = 0.05,
         class_quantile: float | None = 0.9,
+        classifier_lr: float | None = None,
         channels_last: bool = True,
     ) -> None:
+        if classifier_lr is not None and not hasattr(network, "classifier"):
+            raise AnodiceError(
+                f"expected a network with its own classifier for model.classifier_lr, got {type(network).__name__} "
+                "whose classifier shares the encoder; use model=earlier_ae_classifier, or set it to null."
+            )
         if not class_weight > 0:
             raise AnodiceError(
                 f"expected model.class_weight above 0, got {class_weight!r}; without a classifier, use conv_ae."
@@ -102,6 +110,7 @@ class AEClassifier(ReconstructionDetector):
             )
         super().__init__(network, score=score, optimizer=optimizer, loss=loss, channels_last=channels_last)
         self.classes, self.class_weight, self.class_quantile = names, class_weight, class_quantile
+        self.classifier_lr = classifier_lr
         self.scale = None if class_quantile is None else QuantileScale(classes=len(names), q=class_quantile)
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
@@ -110,6 +119,13 @@ class AEClassifier(ReconstructionDetector):
         classification = F.cross_entropy(logits.float(), batch["class"])
         loss = reconstruction + self.class_weight * classification
         return {"loss": loss, "reconstruction": reconstruction, "classification": classification}
+
+    def parameter_groups(self) -> Iterable[Any]:
+        if self.classifier_lr is None:
+            return super().parameter_groups()
+        own = {id(p) for p in self.network.classifier.parameters()}
+        rest = [p for p in self.parameters() if id(p) not in own]
+        return [{"params": rest}, {"params": list(self.network.classifier.parameters()), "lr": self.classifier_lr}]
 
     def see(self, images: Tensor) -> Seen:
         reconstructions, logits = self.network.both(self.formatted(images))

@@ -109,3 +109,20 @@ def _linear(lengths: Sequence[int]) -> nn.Sequential:
     for inputs, outputs in pairwise(lengths):
         layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(_SLOPE)]
     return nn.Sequential(*layers[:-1])
+
+
+def glorot(module: nn.Module) -> None:
+    """Start a convolution or linear layer from Glorot-uniform weights and zero biases; leave other modules alone."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+def like_keras(module: nn.Module) -> None:
+    """Give a layer what Keras has by default: `glorot`, and batch norms with epsilon 1e-3 and slow running statistics.
+
+    These move by 1 % per step, so hundreds of steps pass before evaluation means what training does.
+    """
+    glorot(module)
+    if isinstance(module, nn.BatchNorm2d):
+        module.eps, module.momentum = 1e-3, 0.01

@@ -86,6 +86,16 @@ class Detector(pl.LightningModule):
         """Whether all is there that only `fit` can give."""
         return True
 
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether it keeps `limits`."""
+        return False
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Class -> the highest normal score, learned with the detector from the photos of training; see `Learned`."""
+        return {}
+
     @torch.no_grad()
     def fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         """Learn all that is not learned by gradients; what was fitted before is forgotten.
@@ -296,10 +306,14 @@ class TrainedDetector(Detector):
             self.log_dict(values, on_step=False, on_epoch=True, batch_size=int(normal.sum()))
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer, schedule = self.optimizer(self.parameters(), int(self.trainer.estimated_stepping_batches))
+        optimizer, schedule = self.optimizer(self.parameter_groups(), int(self.trainer.estimated_stepping_batches))
         if schedule is None:
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimizer is given: parameters, or dicts of parameters and what is different for them."""
+        return self.parameters()
 
     def formatted(self, images: Tensor) -> Tensor:
         """A copy of the images in the detector's memory format."""

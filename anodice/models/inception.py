@@ -1,7 +1,7 @@
 """An auto-encoder of Inception blocks, as in image anomaly detection by nearest neighbours in feature space.
 
-After Sarafijanovic-Djukic & Davis (2019). Batch norms keep torch's defaults; the originals' moved their running
-statistics ten times more slowly.
+After Sarafijanovic-Djukic & Davis (2019). Weights and batch norms start from torch's defaults, unless Keras' are asked
+for, with which the originals were trained.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
-from anodice.models.blocks import check_size
+from anodice.models.blocks import check_size, like_keras
 
 _SLOPE = 0.1
 
@@ -140,6 +140,7 @@ class InceptionCAENetwork(nn.Module):
         filters: of each encoder block's branches. An earlier project had 8, 16, 32 for small pictures; another had
             32, 32, 64, 64, 128, 128.
         code: length of the linear bottleneck; None for none.
+        keras: start from Keras' weights, and have its batch norms, as the originals did; see `like_keras`.
 
     Raises:
         AnodiceError: a size that cannot be halved so often, or a code without length.
@@ -152,6 +153,7 @@ class InceptionCAENetwork(nn.Module):
         image_size: int = 128,
         filters: Sequence[int] = (8, 16, 32, 32),
         code: int | None = 64,
+        keras: bool = False,
     ) -> None:
         super().__init__()
         check_size(image_size, 2 ** len(filters))
@@ -159,7 +161,7 @@ class InceptionCAENetwork(nn.Module):
         shape = (4 * filters[-1], *[image_size // 2 ** len(filters)] * 2)
         numbers = shape[0] * shape[1] * shape[2]
         self.in_channels, self.image_size, self.filters, self.code = in_channels, image_size, tuple(filters), code
-        self.narrowest = numbers if code is None else code
+        self.keras, self.narrowest = keras, numbers if code is None else code
         if not self.narrowest > 0:
             raise AnodiceError(
                 f"expected a code of at least 1 number or null for no bottleneck, got {code!r}; set model.network.code."
@@ -177,6 +179,8 @@ class InceptionCAENetwork(nn.Module):
             UpsampledConv2d(in_channels=4 * rising[-1], out_channels=in_channels, kernel_size=3),
             nn.BatchNorm2d(in_channels),
         )
+        if keras:
+            self.apply(like_keras)
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """What the encoder makes of the images: (N, D, h, w) float32 with D = 4 filters[-1]."""

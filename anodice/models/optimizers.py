@@ -21,6 +21,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "linear": lambda done: 1.0 - done,
     "cosine": lambda done: 0.5 + 0.5 * math.cos(math.pi * done),
+    "step": lambda done: 1.0 if done < 250 / 350 else 0.1,
 }
 """Name -> the share of the highest rate when a share of the steps after the warm-up is done."""
 
@@ -39,10 +40,16 @@ def adamw(
 
 
 def adam(
-    parameters: Iterable[Parameter], steps: int, *, lr: float = 0.001, warm_up: float = 0.0, schedule: str = "constant"
+    parameters: Iterable[Parameter],
+    steps: int,
+    *,
+    lr: float = 0.001,
+    eps: float = 1e-8,
+    warm_up: float = 0.0,
+    schedule: str = "constant",
 ) -> tuple[Optimizer, LRScheduler]:
-    """Adam, by default at a constant rate."""
-    return _scheduled(Adam(parameters, lr=lr, fused=True), steps, warm_up, schedule)
+    """Adam, by default at a constant rate; Keras has 1e-7 for `eps`."""
+    return _scheduled(Adam(parameters, lr=lr, eps=eps, fused=True), steps, warm_up, schedule)
 
 
 def sgd(

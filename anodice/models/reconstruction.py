@@ -26,6 +26,8 @@ class ReconstructionDetector(TrainedDetector):
             `ResidualScore()` of the network's size.
         optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
         loss: name of the reconstruction loss: `l1`, `mse`, `l2` (a sum over the pixels), `bce` or `ssim`.
+        weight_penalty: this times the sum of the squared weights of all convolutions and linear layers, biases left
+            out, is added to the loss, as Keras' `l2` does; 0 for none.
         channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
 
     Raises:
@@ -40,8 +42,11 @@ class ReconstructionDetector(TrainedDetector):
         score: Score | None = None,
         optimizer: OptimizerFactory = adamw,
         loss: str = "l1",
+        weight_penalty: float = 0.0,
         channels_last: bool = True,
     ) -> None:
+        if weight_penalty < 0:
+            raise AnodiceError(f"expected model.weight_penalty of at least 0, got {weight_penalty!r}; 0 is none.")
         super().__init__(network, optimizer=optimizer, channels_last=channels_last)
         score = ResidualScore(image_size=self.image_size) if score is None else score
         missing = sorted(set(score.needs) - set(self._sees()))
@@ -51,13 +56,15 @@ class ReconstructionDetector(TrainedDetector):
                 f"{' and '.join(missing)}; use {score.served_by}, or another score."
             )
         self.loss, self.cost, self.score = loss, reconstruction_loss(loss), score
+        self.weight_penalty = weight_penalty
         if loss == "bce" and getattr(network, "sigmoid", True) is False:
             raise AnodiceError(
                 "expected model.network.sigmoid=true with model.loss=bce, which takes outputs in [0, 1]."
             )
 
     def loss_terms(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": self.cost(self.network(self.formatted(batch["image"])), target(batch))}
+        loss = self.cost(self.network(self.formatted(batch["image"])), target(batch))
+        return {"loss": loss if self.weight_penalty == 0 else loss + self.weight_penalty * self._squared_weights()}
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W) float32 in [0, 1]."""
@@ -91,6 +98,10 @@ class ReconstructionDetector(TrainedDetector):
 
     def _fit(self, fitted: Iterable[Batch], held_out: Iterable[Batch]) -> None:
         self.score.fit(self.see, fitted, held_out)
+
+    def _squared_weights(self) -> Tensor:
+        kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+        return sum(module.weight.square().sum() for module in self.network.modules() if isinstance(module, kinds))
 
     @classmethod
     def _sees(cls) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ def _score_again(run: Path, root: str | None) -> None:
     from anodice.evaluation.inference import score_photos
     from anodice.evaluation.pixel_metrics import pixel_figures
     from anodice.prediction.facts import PREDICTION, prediction_facts
-    from anodice.programs.loading import about, load_run
+    from anodice.programs.loading import about, load_run, told_limits
     from anodice.reporting.visualise import errors
 
     config = run_folder.read_config(run)
@@ -162,7 +162,8 @@ def _score_again(run: Path, root: str | None) -> None:
     metrics = run / METRICS  # a training that was killed has none, and nobody knows how long it took
     measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
     head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
-    done = _write(run, head, run, table, make(OmegaConf.to_container(config.threshold)), pixels)
+    rule = told_limits(make(OmegaConf.to_container(config.threshold)), detector)
+    done = _write(run, head, run, table, rule, pixels)
     run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
     galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title_of(head, run))
     figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}

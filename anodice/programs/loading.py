@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
 from anodice.models.detector import Detector
 from anodice.models.loading import load_detector
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import Learned
 
 
 def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
@@ -59,3 +62,8 @@ def about(config: DictConfig, detector: Detector) -> dict[str, Any]:
         "seed": config.seed,
         "parameters": sum(p.numel() for p in detector.parameters()),
     }
+
+
+def told_limits(rule: Rule, detector: Detector) -> Rule:
+    """The rule, with what the detector learned where it is `Learned`."""
+    return replace(rule, values=detector.limits) if isinstance(rule, Learned) else rule

@@ -29,7 +29,7 @@ from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
 from anodice.models.loading import load_weights
 from anodice.prediction.facts import PREDICTION, prediction_facts
-from anodice.programs.loading import about
+from anodice.programs.loading import about, told_limits
 from anodice.programs.trainer import make_trainer
 from anodice.reporting.comparisons import Evaluated
 from anodice.reporting.data_summary import describe
@@ -49,6 +49,7 @@ from anodice.reporting.terminal import results, where_to_look
 from anodice.reporting.visualise import codes_of, detector_figures, errors, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import Learned
 from anodice.training.monitors import check_monitors
 from anodice.training.throughput import Throughput
 
@@ -85,7 +86,8 @@ def train(
     scored = score_photos(detector, data)
     measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(scored.indices)
     table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together, near_leaked=near)
-    fitted = fit_thresholds(rule, table.validation, table.published, split_digest=photos.split.digest)
+    rule, digest = told_limits(rule, detector), photos.split.digest
+    fitted = fit_thresholds(rule, table.validation, table.published, split_digest=digest)
     pixels = pixel_figures(scored, photos, near_leaked=near)
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixels)
     metrics = {**about(config, detector), **measured, **figures_of}
@@ -141,6 +143,12 @@ def _prepare(
     log.info(describe(data.photos, width=width()))
     normals, anomalies = _counts(data)
     rule.check(normals, anomalies)
+    if isinstance(rule, Learned) and not detector.keeps_limits:
+        raise AnodiceError(
+            f"expected a detector that learns the highest normal score of each class for threshold=learned, got "
+            f"{type(detector).__name__}, which does not with these settings; use model=fourier, model=template "
+            "model.comparison=ncc, or another threshold."
+        )
     if trainer.world_size > 1:
         raise AnodiceError(
             f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "

@@ -20,6 +20,9 @@ _HEADS = (
     *("threshold", "value", "F1 [95 %]", "precision [95 %]", "recall [95 %]", "accuracy [95 %]"),
     *("tp", "fp", "fn", "tn", "fitted on"),
 )
+_CLASSES = {"dsm": "dish"}
+"""What a class of some data is called, in place of `class`."""
+
 _FIRST = (0, 2, 6, 7, 8, 9, 1, 3, 4, 5, 10)
 """The columns of `_HEADS`, the most important first: those that a narrow terminal shows."""
 _FIRST_OF_RUNS = (0, 7, 4, 5, 11, 6, 3, 1, 2, 9, 10, 8, 13, 12, 14)
@@ -85,7 +88,7 @@ def headline(metrics: dict[str, Any]) -> str:
     elif row["fitted_on"].startswith("validation"):
         words = f"At the threshold that {metrics['threshold']} fitted on validation"
     else:
-        words = f"At the threshold of the rule {metrics['threshold']}, which was fitted on nothing"
+        words = f"At the threshold of the rule {metrics['threshold']}, which was fitted on {row['fitted_on']}"
     return f"{words}, {_found(part, row)}."
 
 
@@ -267,10 +270,16 @@ def comparisons_table(found: dict[tuple[str, str], Comparison], *, width: int | 
 
 
 def details(metrics: dict[str, Any]) -> str:
-    """False alarms by face and errors by shooting session, on the clean test images at the run's own threshold."""
+    """False alarms by face and errors by shooting session, on the clean test images at the run's own threshold.
+
+    Of photos of anything but dice, the classes take the place of the faces.
+    """
     part = metrics["test"]["clean"]
-    faces = [["face", "normal", "false alarms", "rate [95 %]"]]
-    for name, row in part["faces"].items():
+    known = part["faces"].keys() - {"0"}
+    kind = "face" if known else _CLASSES.get(metrics["data"], "class")
+    rows = part["faces"] if known else part.get("classes", part["faces"])
+    faces = [[kind, "normal", "false alarms", "rate [95 %]"]]
+    for name, row in rows.items():
         faces.append([name, str(row["normals"]), str(row["false_alarms"]), with_interval(row, "false_alarm_rate")])
     sessions = [["session", "normal", "false alarms", "rate [95 %]", "anomalous", "misses", "rate [95 %]"]]
     for name, row in part["sessions"].items():
@@ -278,10 +287,17 @@ def details(metrics: dict[str, Any]) -> str:
         misses = [str(row["anomalies"]), str(row["misses"]), with_interval(row, "miss_rate")]
         sessions.append([name, *alarms, *misses])
     oracle = " (ORACLE)" if metrics["threshold"] == "oracle" else ""
+    why = (
+        "Nobody wrote down the faces of the anomalous images, so the first table has the normal ones alone. "
+        if kind == "face"
+        else "The first table has the normal images alone. "
+    )
+    if set(part["sessions"]) == {"unknown"}:
+        return f"## By {kind}\n\nThe clean test at the run's own threshold{oracle}. {why}\n\n{markdown_table(faces)}"
     return (
-        f"## By face and by shooting session\n\nThe clean test at the run's own threshold{oracle}. Nobody wrote down "
-        "the faces of the anomalous images, so the first table has the normal ones alone. A detector that errs in one "
-        f"session only has trouble with its light.\n\n{markdown_table(faces)}\n\n{markdown_table(sessions)}"
+        f"## By {kind} and by shooting session\n\nThe clean test at the run's own threshold{oracle}. {why}A detector "
+        f"that errs in one session only has trouble with its light.\n\n{markdown_table(faces)}\n\n"
+        f"{markdown_table(sessions)}"
     )
 
 
@@ -307,6 +323,9 @@ def _part(title: str, part: dict[str, Any], chosen: str) -> str:
         f"false-alarm rate at the run's threshold: pooled over the images {with_interval(at, 'false_alarm_rate', 3)}, "
         f"mean over the classes {number(at['mean_class_false_alarm_rate'])}",
     ]
+    if (slight := part.get("slight")) is not None:
+        both = _plural(slight["anomalies"] + slight["normals"], "image")
+        facts.append(f"{both} of the alarms are slight anomalies, {slight['normals']} of them on normal images")
     if part["class_accuracy"] is not None:
         faces = "" if part["face_accuracy"] is None else f", face of {part['face_accuracy']:.3f}"
         facts.append(f"takes {part['class_accuracy']:.3f} of the normal images for the right class{faces}")

@@ -26,7 +26,10 @@ class ClassScale(nn.Module):
         self.register_buffer("scale", torch.ones(classes))
 
     def forward(self, scores: Tensor, classes: Tensor) -> Tensor:
-        """Scores (N,) float64, classes (N,) int64 -> (N,) float64, about 1 where a photo is just barely normal."""
+        """Scores (N,) float64, classes (N,) int64 -> (N,) float64, about 1 where a photo is just barely normal.
+
+        Scores below 0, such as negative ratios, keep their sign: there it is about -1.
+        """
         return scores / self.scale[classes].to(scores.dtype)
 
 
@@ -46,7 +49,7 @@ class QuantileScale(ClassScale):
         for k in range(len(self.scale)):
             own = scores[classes == k]
             high = (own if len(own) >= _FEWEST else scores).quantile(self.q)
-            self.scale[k] = high.clamp_min(1e-12)
+            self.scale[k] = high.abs().clamp_min(1e-12)
 
     def fit_to_batches(self, found: Sequence[tuple[Tensor, Tensor]]) -> None:
         """As `fit`, of scores and classes batch by batch.

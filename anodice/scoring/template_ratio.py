@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from anodice.functional.ssim import gaussian_ssim_map
 from anodice.scoring.grounds import Grounds
 from anodice.scoring.score import Batches, Score, See, Seen, given
+from anodice.scoring.ssim_loss import ssim_loss
 
 
 class TemplateRatio(Score):
@@ -56,11 +56,5 @@ class TemplateRatio(Score):
 
     def _losses(self, seen: Seen) -> tuple[Tensor, Tensor, Tensor]:
         """1 - SSIM to the reconstruction and to the template, (N,) float64 each, and the map of the latter."""
-        reconstructed, _ = _dissimilarity(seen.images, given(seen.reconstructions))
-        return reconstructed, *_dissimilarity(seen.images, self.templates[given(seen.classes)])
-
-
-def _dissimilarity(images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """1 - SSIM with the Gaussian window of 11 pixels: (N,) float64 where the window fits, and its map (N, 1, H, W)."""
-    maps = 1 - gaussian_ssim_map(images, others, sigma=1.5).mean(1, keepdim=True)
-    return maps[..., 5:-5, 5:-5].double().mean((1, 2, 3)), maps
+        reconstructed, _ = ssim_loss(seen.images, given(seen.reconstructions))
+        return reconstructed, *ssim_loss(seen.images, self.templates[given(seen.classes)])

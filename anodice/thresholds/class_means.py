@@ -35,15 +35,21 @@ class T12(Rule):
 
     It was meant for losses, which are at least 0: a constant added to all scores changes its verdicts.
 
+    Args:
+        without_anomalies: the mean that stands for that of the anomalous images where there are none, 0.25 in the
+            original; None to need some.
+
     >>> T12().fit([1, 3, 5, 9], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
     2.75
     """
 
+    without_anomalies: float | None = None
     name: ClassVar[str] = "t12"
 
     def check(self, normals: int, anomalies: int) -> None:
-        need_both(self.name, normals, anomalies)
+        need_both(self.name, normals, anomalies if self.without_anomalies is None else max(1, anomalies))
 
     def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        normal, anomalous = float(scores[~labels].mean()), float(scores[labels].mean())
+        normal = float(scores[~labels].mean())
+        anomalous = float(scores[labels].mean()) if labels.any() else float(self.without_anomalies or 0.0)
         return normal + (normal + anomalous) / 12, {"normal_mean": normal, "anomalous_mean": anomalous}

@@ -30,7 +30,7 @@ class Rule:
     def label(self) -> str:
         """The name with the settings, such as `recall_at_0.95`: for the folder of an evaluation."""
         settings = (getattr(self, field.name) for field in fields(self))
-        words = [value.label if isinstance(value, Rule) else f"{value:.12g}" for value in settings]
+        words = [value.label if isinstance(value, Rule) else f"{value:.12g}" for value in settings if value is not None]
         return "_".join([self.name, *words])
 
     def check(self, normals: int, anomalies: int) -> None:
@@ -64,7 +64,8 @@ class Rule:
         del classes  # for a value by class
         _refuse_test(self.name, fitted_on)
         if not self.looks:
-            return Threshold(self.find(np.zeros(0), np.zeros(0, dtype=bool))[0], self.name, 0, 0, "nothing", "")
+            value, detail = self.find(np.zeros(0), np.zeros(0, dtype=bool))
+            return Threshold(value, self.name, 0, 0, "nothing", "", detail=detail or None)
         values, truth = scored(scores, labels)
         self.check(int((~truth).sum()), int(truth.sum()))
         return self.threshold(values, truth, fitted_on=fitted_on, split_digest=split_digest)

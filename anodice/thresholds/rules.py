@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -133,9 +134,18 @@ class PrecisionAt(Rule):
 
 @dataclass(frozen=True)
 class Manual(Rule):
-    """The value as it is given."""
+    """The value as it is given.
+
+    Args:
+        slight: images from the value up to this are anomalous, but called slightly so; None for no such band.
+
+    >>> threshold = Manual(0.06, slight=0.16).fit([], [], fitted_on="nothing", split_digest="")
+    >>> threshold.flags([0.05, 0.1, 0.2]).tolist(), threshold.slight([0.05, 0.1, 0.2]).tolist()
+    ([False, True, True], [False, True, False])
+    """
 
     value: float
+    slight: float | None = None
     name: ClassVar[str] = "manual"
     looks: ClassVar[bool] = False
 
@@ -145,9 +155,51 @@ class Manual(Rule):
                 f"expected a finite threshold, got {self.value!r}; set threshold.value to a number "
                 "on the scale of scores.csv."
             )
+        if self.slight is not None and not self.slight > self.value:
+            raise AnodiceError(
+                f"expected threshold.slight above threshold.value ({self.value:g}), or null for no slight anomalies, "
+                f"got {self.slight!r}."
+            )
 
     def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        return float(self.value), {}
+        return float(self.value), {} if self.slight is None else {"slight": float(self.slight)}
+
+
+@dataclass(frozen=True)
+class Learned(Rule):
+    """The highest normal score of each class, as the detector learned it from its training photos.
+
+    Some earlier projects took the least similar of the photos that they learned from for the limit of its class. No
+    validation image is looked at. A score must exceed its limit by a millionth: a copy of that photo is normal.
+
+    Args:
+        values: class -> its highest normal score; None until a detector has told it.
+    """
+
+    values: Mapping[str, float] | None = None
+    name: ClassVar[str] = "learned"
+    looks: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def fit(
+        self,
+        scores: ArrayLike,
+        labels: ArrayLike,
+        *,
+        fitted_on: str = "validation",
+        split_digest: str = "",
+        classes: ArrayLike | None = None,
+    ) -> Threshold:
+        if not self.values:
+            raise AnodiceError(
+                "expected the limits that a detector learned, got none; train with threshold=learned, and evaluate "
+                "that run without a threshold."
+            )
+        above = {name: value + 1e-6 * abs(value) for name, value in self.values.items()}
+        return Threshold(max(above.values()), self.name, 0, 0, "training", "", by_class=above)
 
 
 @dataclass(frozen=True)
@@ -214,7 +266,7 @@ class PerClass(Rule):
     name: ClassVar[str] = "per_class"
 
     def __post_init__(self) -> None:
-        if self.rule.name in (Oracle.name, self.name):
+        if self.rule.name in (Oracle.name, Learned.name, self.name):
             raise AnodiceError(
                 f"expected a rule that is fitted on validation for each class, got {self.rule.name}; use "
                 "another rule, such as f1_max, recall_at or normals_only."

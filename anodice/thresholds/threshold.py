@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from anodice.errors import AnodiceError, unknown
 from anodice.metrics.sweep import finite_scores
 
-SPLITS = ("validation", "test", "nothing")
+SPLITS = ("validation", "test", "training", "nothing")
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Threshold:
     """A fitted value with its provenance: `score >= value` means anomalous.
 
     `normals` and `anomalies` count the images that the rule looked at, on the split `fitted_on` ("nothing" for a value
-    that was not fitted) with the digest `split_digest`. `detail` holds what else the rule found, ready for JSON.
-    `by_class` holds the values of the classes that have their own; `value` serves the others.
+    that was not fitted, "training" for one that the detector learned) with the digest `split_digest`. `detail` holds
+    what else the rule found, ready for JSON. `by_class` holds the values of the classes that have their own; `value`
+    serves the others.
 
     >>> t = Threshold(3.127, "f1_max", normals=612, anomalies=225, fitted_on="validation", split_digest="1a2b3c4d5e")
     >>> t.flags([3.126, 3.127, 9])
@@ -62,6 +63,11 @@ class Threshold:
         """
         return finite_scores(scores) >= self.values(scores, classes)
 
+    def slight(self, scores: ArrayLike, classes: ArrayLike | None = None) -> NDArray[np.bool_]:
+        """Which of the anomalous are called slightly so, in the shape of the scores; none without such a band."""
+        until = (self.detail or {}).get("slight", -math.inf)
+        return self.flags(scores, classes) & (finite_scores(scores) < until)
+
     def values(self, scores: ArrayLike, classes: ArrayLike | None = None) -> NDArray[np.float64]:
         """The value that holds for each score, in their shape; see `flags`."""
         if self.by_class is None:
@@ -80,10 +86,12 @@ class Threshold:
             values = ", ".join(f"{name} {value:.4g}" for name, value in self.by_class.items()) + f", else {values}"
         words = f"{self.rule}: {values}, fitted on {self.fitted_on}"
         detail = {} if self.detail is None else self.detail
-        if self.fitted_on != "nothing":
+        if self.normals + self.anomalies > 0:
             words += f" ({self._counts()})"
         if detail.get("normals_below") is not None:
             words += f", above {100 * detail['normals_below']:.1f} % of its normals"
+        if detail.get("slight") is not None:
+            words += f", with slight anomalies up to {detail['slight']:.6g}"
         if detail.get("tail_fits") is False:
             words += ", though the tail fits their scores badly"
         if detail.get("reachable") is False:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from anodice.errors import AnodiceError, unknown
 from anodice.models.detector import Detector, TrainedDetector
 
 VALIDATION_FIGURES = ("val/auroc", "val/average_precision", "val/f1_max")
 """What every detector logs of labelled photos; all are better when higher. The losses are when lower."""
+COUNTS = ("step", "epoch")
+"""What checkpoints may watch besides, with mode=max, to keep the latest weights."""
 
 
 def check_monitors(callbacks: Sequence[Callback], detector: Detector, *, labelled: bool) -> None:
@@ -26,7 +28,7 @@ def check_monitors(callbacks: Sequence[Callback], detector: Detector, *, labelle
     losses = [f"val/{name}" for name in detector.loss_names] if isinstance(detector, TrainedDetector) else []
     for callback in callbacks:
         monitor = getattr(callback, "monitor", None)
-        if monitor is None:
+        if monitor is None or (monitor in COUNTS and isinstance(callback, ModelCheckpoint)):
             continue
         if monitor == "val/loss" and not losses:
             raise AnodiceError(

@@ -55,6 +55,11 @@ MISTAKES = [
     ("train.py callbacks=ema callbacks.averaging.decay=2", "expected decay in (0, 1) or null"),
     ("train.py optimizer.schedule=cosin", "did you mean 'cosine'?"),
     ("train.py threshold=manual", "expected a value for threshold.value, got none"),
+    (
+        "train.py experiment=seeds/ratio threshold=per_class",
+        "threshold has no setting 'value' with what was chosen, PerClass",
+    ),
+    ("train.py model=vae threshold=learned", "expected a detector that learns the highest normal score of each class"),
     ("train.py data.image_size=100", "set data.image_size=96 or 112"),
     ("train.py data=dice11 data.in_channels=2", "expected data.in_channels 1 (grey) or 3 (RGB), got 2"),
     ("train.py model=vae score.pooling.fraction=2.0", "expected score.pooling.fraction in (0, 1], got 2.0"),
@@ -107,7 +112,7 @@ def test_help_shows_how_to_call_it(program):
     )
     assert done.returncode == 0
     assert f"python {program}" in done.stdout
-    rules = "f1_max, f_beta, manual, mean_plus_std, midpoint, normal_quantile, normals_only, oracle, per_class"
+    rules = "f1_max, f_beta, learned, manual, mean_plus_std, midpoint, normal_quantile, normals_only, oracle, per_class"
     assert f"threshold: {rules}, precision_at, recall_at, t12" in done.stdout
 
 

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
-from anodice.baselines.autoencoders import CAEA, DenseVAENetwork, DishAE, PooledAE, SmallAE, ToneAE
+from anodice.baselines.autoencoders import CAEA, DenseVAENetwork, DishAE, PooledAE, ShallowAE, SmallAE, ToneAE
 from anodice.errors import AnodiceError
 
-EVERY = [CAEA, SmallAE, PooledAE, ToneAE, DishAE, DenseVAENetwork]
+EVERY = [CAEA, SmallAE, PooledAE, ShallowAE, ToneAE, DishAE, DenseVAENetwork]
 CONVOLUTIONAL = [CAEA, SmallAE, PooledAE, DishAE]
 
 
@@ -33,6 +33,7 @@ def _images(count=2, channels=1, size=32):
         (CAEA, 1, 149_633),
         (SmallAE, 1, 19_105),
         (PooledAE, 1, 13_233),
+        (ShallowAE, 1, 2_635),
         (ToneAE, 1, 2_005),
         (DenseVAENetwork, 1, 2_114_052),
         (DishAE, 3, 721_475),
@@ -154,6 +155,31 @@ def test_a_tone_is_mapped_by_itself():
         return tensor.flatten(2)[..., places].unflatten(2, (32, 32))
 
     torch.testing.assert_close(network(moved(images)), moved(network(images)))
+
+
+def test_tones_of_photos_in_8_bits_are_mapped_as_pixels_are():
+    network = _make(ToneAE)
+    photos = (_images() * 255).round() / 255
+    found = network(photos)
+    found.square().sum().backward()
+    gradients = [p.grad.clone() for p in network.parameters()]
+    network.zero_grad()
+    pixels = network.layers(photos).sigmoid()
+    pixels.square().sum().backward()
+    torch.testing.assert_close(found, pixels)
+    for by_tone, parameter in zip(gradients, network.parameters(), strict=True):
+        torch.testing.assert_close(by_tone, parameter.grad, rtol=1e-4, atol=1e-3)
+
+
+def test_the_dense_vae_draws_codes_as_published_with_a_tenth_of_the_noise():
+    network, images = _make(DenseVAENetwork, as_published=True), _images()
+    torch.manual_seed(5)
+    reconstruction = network.loss_terms(images, images, beta=1.0)["reconstruction"]
+    mean, read_twice = network.encode(images)
+    torch.manual_seed(5)
+    codes = mean + 0.1 * torch.randn_like(mean) * read_twice.exp()
+    expected = F.binary_cross_entropy(network.decode(codes), images) * images[0].numel()
+    torch.testing.assert_close(reconstruction, expected)
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from anodice.baselines.comparisons import MSE, MSSSIM, NCC, SSIM, AbsDiff, DarkBand, WrappedMSE, wrapped_mse
+from anodice.baselines.comparisons import (
+    MSE,
+    MSSSIM,
+    NCC,
+    SSIM,
+    AbsDiff,
+    DarkBand,
+    PixelCount,
+    PlainNCC,
+    WrappedMSE,
+    wrapped_mse,
+)
+from anodice.baselines.contours import Contours, drawing
 from anodice.baselines.glare import remove_glare
 from anodice.functional.ssim import ms_ssim
 
-COMPARISONS = [MSE(), WrappedMSE(), SSIM(), MSSSIM(), NCC(), AbsDiff(), DarkBand()]
+COMPARISONS = [MSE(), WrappedMSE(), SSIM(), MSSSIM(), NCC(), PlainNCC(), Contours(), AbsDiff(), DarkBand()]
 every_comparison = pytest.mark.parametrize("comparison", COMPARISONS, ids=lambda c: type(c).__name__)
 
 
@@ -88,7 +101,7 @@ def test_a_dark_mark_raises_the_value_and_shows_in_the_map(comparison):
     assert (maps[:, :, 60:68, 60:68].mean((1, 2, 3)) > 2 * maps.mean((1, 2, 3))).all()
 
 
-@pytest.mark.parametrize("comparison", [MSE(), WrappedMSE(), NCC()], ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("comparison", [MSE(), WrappedMSE(), NCC(), PlainNCC()], ids=lambda c: type(c).__name__)
 def test_the_map_averages_to_the_distance(comparison):
     templates, images = comparison.template(_dice(4, noise=0)), comparison.prepare(_dice(4))
     distances = comparison.distances(images, templates).diagonal()
@@ -120,7 +133,7 @@ def test_wrapped_mse_of_photos_is_that_of_numpy_in_uint8():
 
 
 def test_wrapped_mse_cuts_the_decimals_of_a_template_but_no_whole_level():
-    means = torch.tensor([7.0, 7.9, 254.999, 255.0]).view(1, 1, 1, 4) / 255
+    means = torch.tensor([7.0, 7.9, 254.99999, 255.0]).view(1, 1, 1, 4) / 255
     levels = WrappedMSE().template(means) * 255
     torch.testing.assert_close(levels, torch.tensor([7.0, 7.0, 255.0, 255.0]).view(1, 1, 1, 4))
 
@@ -165,7 +178,7 @@ def test_absdiff_counts_pixels_and_divides_by_the_worst_template():
     templates = torch.tensor([[200.0, 200.0, 200.0, 72.0], [72.0, 72.0, 72.0, 72.0]]).view(2, 1, 2, 2) / 255
     # |200 - 72| = 128 counts; the stretched 200 is 255, which exceeds 72 by 183 and 200 by 55.
     shares = torch.tensor([[0.25, 1.0]])
-    expected = torch.maximum(shares / 0.045, shares / 0.14)
+    expected = torch.maximum(shares / 0.045, shares / 0.14).double()
     torch.testing.assert_close(comparison.distances(images, templates), expected)
     values, classes = comparison.compare(images, templates)
     assert values.item() == pytest.approx(0.25 / 0.045)
@@ -186,6 +199,83 @@ def test_absdiff_of_a_perfect_fit_to_all_templates_is_zero():
     images = torch.full((1, 1, 8, 8), 0.4)
     values, _ = AbsDiff().compare(images, images.expand(2, -1, -1, -1))
     assert values.item() == 0
+
+
+def test_absdiff_reaches_its_limit_at_exactly_that_share():
+    # 9 of 200 pixels, 0.045, are as many as the limit: no longer normal.
+    images = torch.zeros(1, 1, 1, 400)
+    templates = torch.zeros(2, 1, 1, 400)
+    templates[0, ..., :9], templates[1, ..., :200] = 1, 1
+    values, _ = AbsDiff().compare(images, templates)
+    assert values.item() == 1
+    templates[0, ..., 8] = 0
+    assert AbsDiff().compare(images, templates)[0].item() < 1
+
+
+def _uint8(images):
+    return (images[:, 0] * 255).round().numpy().astype(np.uint8)
+
+
+def test_pixel_count_is_that_of_numpy_in_uint8():
+    comparison = PixelCount()
+    images, templates = _dice(3), comparison.template(_dice(6, noise=0.1))
+    expected = [
+        [int((t - x > level).sum()) for t, level in zip(_uint8(templates), PixelCount.levels, strict=True)]
+        for x in _uint8(images)
+    ]
+    distances = comparison.distances(images, templates)
+    assert distances.tolist() == expected
+    values, classes = comparison.compare(images, templates)
+    assert values.tolist() == [max(row) for row in expected]
+    assert classes.tolist() == np.argmin(expected, axis=1).tolist()
+
+
+def test_the_limit_of_pixel_count_is_the_mean_of_own_and_other_counts_less_a_share_of_500():
+    comparison = PixelCount()
+    counts, classes = torch.tensor([[100.0, 300.0], [200.0, 500.0], [600.0, 100.0]]), torch.tensor([0, 0, 1])
+    limits = comparison.limits(counts, torch.zeros(2, 1, 128, 128), classes)
+    expected = ((150 + 600) / 2 + (100 + 400) / 2 - 500) / 2
+    assert limits.tolist() == [expected, expected]
+
+
+def test_plain_ncc_is_opencvs_template_matching():
+    images, templates = _dice(3), _dice(2, seed=1)
+    matched = [
+        [cv2.matchTemplate(x, t, cv2.TM_CCOEFF_NORMED).item() for t in _uint8(templates)] for x in _uint8(images)
+    ]
+    np.testing.assert_allclose(1 - PlainNCC().distances(images, templates).numpy(), matched, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("comparison", [NCC(), Contours()], ids=lambda c: type(c).__name__)
+def test_the_limit_of_a_class_is_the_least_correlation_of_its_masked_photos(comparison):
+    images, templates = comparison.prepare(_dice(6)), comparison.template(_dice(2, noise=0))
+    classes = torch.tensor([0, 1, 0, 0, 1, 1])
+    limits = comparison.limits(comparison.for_limits(images, templates, classes), templates, classes)
+    masked = NCC()
+    distances = masked.distances(masked.prepare(images), masked.prepare(templates))
+    for k in range(2):
+        assert limits[k].item() == pytest.approx(distances[classes == k, k].max().item(), abs=1e-5)
+
+
+def test_contours_pick_a_class_by_drawings_and_compare_whole_photos():
+    comparison, images, templates = Contours(), _dice(4), _dice(4, noise=0)
+    drawings = [drawing(photo).astype(np.float32) for photo in _uint8(NCC().prepare(torch.cat([images, templates])))]
+    scores = [[cv2.matchTemplate(x, t, cv2.TM_CCOEFF_NORMED).item() for t in drawings[4:]] for x in drawings[:4]]
+    np.testing.assert_allclose(1 - comparison.matches(images, templates).numpy(), scores, rtol=0, atol=1e-4)
+    values, classes = comparison.compare(images, templates)
+    assert classes.tolist() == np.argmax(scores, axis=1).tolist()
+    torch.testing.assert_close(
+        values, PlainNCC().distances(images, templates)[torch.arange(4), classes], atol=1e-5, rtol=0
+    )
+
+
+def test_a_drawing_depends_on_its_photo_alone():
+    photo = _uint8(_dice(1))[0]
+    once = drawing(photo)
+    assert once.shape == (128, 128, 3)
+    assert once.any()
+    np.testing.assert_array_equal(drawing(photo), once)
+    assert not drawing(np.full((16, 16), 90, dtype=np.uint8)).any()
 
 
 def test_dark_band_measures_the_share_of_dark_pixels():

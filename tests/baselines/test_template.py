@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from anodice.baselines.fourier import Fourier
+from anodice.baselines.running_mean import running_mean, through_jpeg
 from anodice.baselines.template import COMPARISONS, Template
 from anodice.errors import AnodiceError
+from anodice.thresholds.rules import Learned
 
 SIZE = 64
 CLASSES = ("left", "right", "none")
@@ -47,6 +49,7 @@ def _marked(photos):
 
 DETECTORS = [
     *(pytest.param(lambda name=name: _template(name), id=name) for name in COMPARISONS),
+    pytest.param(lambda: _template("mse", own_other=0.75, far_from="any"), id="any"),
     pytest.param(lambda: _template("mse", own_other=0.75), id="own_other"),
     pytest.param(lambda: _template("ssim", class_quantile=0.9), id="class_quantile"),
     pytest.param(_fourier, id="fourier"),
@@ -138,11 +141,54 @@ def test_the_largest_distance_of_the_training_is_one():
     assert scores.max().item() == pytest.approx(1, abs=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("far_from", "of"), [("all", torch.Tensor.amin), ("any", torch.Tensor.amax)])
+def test_with_a_threshold_for_each_class_the_score_is_the_least_or_the_largest_quotient(far_from, of):
+    detector, photos = _fitted(_template("mse", own_other=0.5, far_from=far_from)), _photos(seed=2)
+    distances = torch.stack([(photos["image"] - t).square().mean((1, 2, 3)) for t in detector.templates[:2]], 1)
+    quotients = distances.double() / detector.scale.scale[:2]
+    found = detector(photos["image"])
+    torch.testing.assert_close(found.scores, of(quotients, 1), rtol=1e-3, atol=0)
+    assert torch.equal(found.classes, quotients.argmin(1))
+
+
+@torch.no_grad()
+def test_running_templates_are_made_in_the_order_of_the_records():
+    photos = _photos(40)
+    photos["index"] = torch.randperm(40, generator=torch.Generator().manual_seed(3))
+    detector = _template("absdiff")
+    detector.fit([{name: value[:20] for name, value in photos.items()}, {n: v[20:] for n, v in photos.items()}], [])
+    levels = (photos["image"][photos["index"].argsort()] * 255).round().to(torch.uint8)
+    own = levels[photos["class"][photos["index"].argsort()] == 1][:, 0].numpy()
+    assert torch.equal(detector.templates[1, 0], torch.from_numpy(through_jpeg(running_mean(own)).copy()) / 255)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("make", [lambda: _template("ncc"), _fourier], ids=["ncc", "fourier"])
+def test_the_limits_are_the_highest_scores_of_the_training(make):
+    detector, photos = _fitted(make()), _photos(40)
+    assert detector.keeps_limits
+    scores = detector(photos["image"]).scores
+    expected = {name: scores[photos["class"] == k].max().item() for k, name in enumerate(CLASSES[:2])}
+    assert detector.limits == pytest.approx(expected, rel=1e-6)
+    learned = Learned(values=detector.limits).fit([], [], fitted_on="validation", split_digest="")
+    names = [CLASSES[k] for k in photos["class"]]
+    assert not learned.flags(scores, names).any()
+    assert learned.flags(scores * 1.00001, names).sum() == 2
+
+
+def test_not_every_comparison_keeps_limits():
+    assert not _template("ssim").keeps_limits
+    assert not _fourier(normalise=True).keeps_limits
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"comparison": "smi"}, "did you mean 'ssim'"),
         ({"own_other": 0.75, "class_quantile": 0.9}, "expected one of model.own_other and model.class_quantile"),
+        ({"far_from": "some"}, "there is no model.far_from 'some'"),
+        ({"far_from": "any"}, "expected model.own_other beside model.far_from=any"),
         ({"comparison": "dark_band", "own_other": 0.75}, "expected no model.own_other nor model.class_quantile"),
     ],
 )

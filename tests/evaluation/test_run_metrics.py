@@ -155,6 +155,22 @@ def test_faces_count_the_false_alarms_of_the_normals():
     assert sum(f["false_alarms"] for f in found["faces"].values()) == found["test"]["published"]["at"]["f1_max"]["fp"]
 
 
+def test_classes_count_the_false_alarms_of_the_normals_and_unknown_faces_are_none():
+    table = made_up()
+    table.face[:] = 0
+    found = metrics_of(table)
+    assert found["faces"] == {}
+    classes = found["test"]["published"]["classes"]
+    assert sum(c["normals"] for c in classes.values()) == 60
+    assert sum(c["false_alarms"] for c in classes.values()) == found["test"]["published"]["at"]["f1_max"]["fp"]
+
+
+def test_slight_anomalies_are_counted():
+    part = metrics_of(made_up(), Manual(-1e9, slight=1e9))["test"]["published"]
+    assert part["slight"] == {"anomalies": part["anomalies"], "normals": part["normals"]}
+    assert "slight" not in metrics_of(made_up())["test"]["published"]
+
+
 def test_sessions_count_misses_too():
     found = metrics_of(made_up())
     assert set(found["sessions"]) == {"16_09_21", "img"}

@@ -101,10 +101,22 @@ def test_the_ratio_of_the_web_page_can_be_its_score():
     assert (detector(batch["image"]).scores < 0).all()
 
 
+def test_the_classifier_beside_an_auto_encoder_can_have_its_own_rate():
+    autoencoder = PooledAE(in_channels=1, image_size=SIZE)
+    pair = AEWithFaceCNN(autoencoder=autoencoder, in_channels=1, image_size=SIZE, classes=CLASSES)
+    rest, own = _made(network=pair, classifier_lr=1e-5).parameter_groups()
+    assert [id(p) for p in own["params"]] == [id(p) for p in pair.classifier.parameters()]
+    assert own["lr"] == 1e-5
+    assert len(rest["params"]) + len(own["params"]) == len(list(pair.parameters()))
+    optimizer, _ = adam([rest, own], 10, lr=5e-4, eps=1e-7)
+    assert [group["lr"] for group in optimizer.param_groups] == [5e-4, 1e-5]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"classes": ("good",)}, r"at least 2 classes to tell apart, got 1 \(good\); use model=conv_ae"),
+        ({"classifier_lr": 1e-5}, "expected a network with its own classifier for model.classifier_lr"),
         ({"class_weight": 0.0}, "model.class_weight above 0"),
         ({"class_quantile": 2.0}, r"model.class_quantile in \[0, 1\]"),
         ({"code": 0}, r"code between 1 and 1023.* set model\.network\.code"),

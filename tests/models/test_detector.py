@@ -67,6 +67,15 @@ def test_what_is_logged_of_a_training_are_means_over_the_images_of_the_last_epoc
     assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(expected)
 
 
+def test_a_weight_penalty_is_the_sum_of_squared_weights_without_biases_and_norms():
+    detector, batch = _conv_ae().eval(), {"image": _images()}
+    plain = detector.loss_terms(batch)["loss"]
+    detector.weight_penalty = 0.01
+    weights = [p for name, p in detector.network.named_parameters() if p.ndim > 1]
+    expected = plain + 0.01 * sum(p.square().sum() for p in weights)
+    torch.testing.assert_close(detector.loss_terms(batch)["loss"], expected)
+
+
 both = pytest.mark.parametrize("make", [_conv_ae, _vae])
 
 

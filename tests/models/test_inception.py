@@ -240,3 +240,14 @@ def test_a_code_that_does_not_fill_the_area_is_refused(code):
 def test_an_even_kernel_is_refused():
     with pytest.raises(AnodiceError, match="odd kernel_size, got 4"):
         _baseline(kernel_size=4)
+
+
+def test_with_keras_weights_and_norms_start_as_in_the_originals():
+    network = InceptionCAENetwork(in_channels=1, image_size=32, filters=(4, 8), code=None, keras=True)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert not any(c.bias.any() for c in convolutions)
+    for c in convolutions:
+        bound = (6 / (c.kernel_size[0] ** 2 * (c.in_channels + c.out_channels))) ** 0.5
+        assert c.weight.abs().amax() <= bound

@@ -34,7 +34,7 @@ for _package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(_package, reason="needs the extra export: pip install 'anodice[export]'")
 
 DETECTORS = [
-    *(["model=template", f"model.comparison={name}"] for name in COMPARISONS),
+    *(["model=template", f"model.comparison={name}"] for name in COMPARISONS if name != "contours"),  # OpenCV's
     *([f"model={name}"] for name in ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "patchcore")),
     *([f"model={name}"] for name in ("fourier", "cnn", "dense_vae", "earlier_ae", "earlier_ae_classifier")),
     *(["model=conv_ae", f"score={name}"] for name in ("l1", "l2", "mse", "ssim", "ssim_mean")),
@@ -43,10 +43,12 @@ DETECTORS = [
     ["model=conv_ae", "score.normalise=true"],
     ["model=ae_classifier", "score=template_ratio", "model.class_quantile=null"],
     ["model=inception_cae", "score=nearest_neighbour", "model.network.code=null"],
+    ["model=inception_cae", "score=one_class_svm", "model.network.code=null"],
     ["model=local_memory"],
     ["model=local_memory", "model.memory.radius=null"],
     ["model=patchcore", "model/backbone=torchvision"],
     ["model=template", "model.comparison=mse", "model.own_other=0.75"],
+    ["model=template", "model.comparison=mse", "model.own_other=0.75", "model.far_from=any"],
     ["model=fourier", "model.normalise=true"],
 ]
 OPENVINO = (["model=conv_ae"], ["model=template", "model.comparison=mse"], ["model=fourier"])

@@ -9,7 +9,7 @@ import pytest
 from anodice.metrics.comparison import compare
 from anodice.reporting import markdown, terminal
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import FlagEverything, Oracle
+from anodice.thresholds.rules import FlagEverything, Manual, Oracle
 from tests.tables import fitted_to, made_up, metrics_of
 
 ABOUT = {"model": "vae", "data": "dice11", "seed": 0, "parameters": 2435329, "fit_seconds": 203.4}
@@ -111,6 +111,23 @@ def test_details_add_up_to_the_table():
     for name, part in (("published", found), ("clean", found["test"]["clean"])):
         assert sum(row["normals"] for row in part["sessions"].values()) == found["test"][name]["normals"]
     assert all(f"| {name} " in text for name in (*found["faces"], *found["sessions"]))
+
+
+def test_details_of_anything_but_dice_speak_of_its_classes():
+    table = made_up()
+    table.face[:] = 0
+    table.session[:] = "unknown"
+    found = {**metrics_of(table), "data": "folder"}
+    text = markdown.details(found)
+    assert text.startswith("## By class\n")
+    assert all(f"| {name} " in text for name in found["test"]["clean"]["classes"])
+    assert "face" not in text
+    assert markdown.details(found | {"data": "dsm"}).startswith("## By dish\n")
+
+
+def test_slight_anomalies_are_told():
+    text = markdown.table({"model": "template", **with_rule(Manual(-1e9, slight=1e9))})
+    assert "of the alarms are slight anomalies" in text
 
 
 def test_headline_counts_in_plain_words():

@@ -55,3 +55,10 @@ def test_own_and_other_distances_make_the_scale():
 def test_a_coefficient_of_nothing_is_refused():
     with pytest.raises(AnodiceError, match=r"model.own_other above 0"):
         OwnOtherScale(classes=2, coefficient=0.0)
+
+
+def test_negative_scores_keep_their_sign_and_size():
+    scale = QuantileScale(classes=1, q=0.5)
+    scale.fit(torch.linspace(-0.9, -0.5, 21), torch.zeros(21, dtype=torch.int64))
+    scores = scale(torch.tensor([-0.7, -0.35], dtype=torch.float64), torch.tensor([0, 0]))
+    assert scores.tolist() == pytest.approx([-1, -0.5], rel=1e-5)

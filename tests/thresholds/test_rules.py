@@ -12,7 +12,18 @@ from anodice.errors import AnodiceError
 from anodice.metrics.sweep import Confusion
 from anodice.thresholds.class_means import T12, Midpoint
 from anodice.thresholds.normals import MeanPlusStd, NormalQuantile, NormalsOnly
-from anodice.thresholds.rules import F1Max, FBeta, FlagEverything, Manual, Oracle, PerClass, PrecisionAt, RecallAt
+from anodice.thresholds.rules import (
+    F1Max,
+    FBeta,
+    FlagEverything,
+    Learned,
+    Manual,
+    Oracle,
+    PerClass,
+    PrecisionAt,
+    RecallAt,
+)
+from anodice.thresholds.threshold import Threshold
 
 VALIDATION = {"fitted_on": "validation", "split_digest": "1a2b3c4d"}
 NAMES = ["normal", "lognormal", "gamma", "exponential"]
@@ -312,6 +323,37 @@ def test_the_rules_of_class_means_follow_their_formulas():
         assert (found.normals, found.anomalies) == (3, 2)
         assert found.detail["normal_mean"] == pytest.approx(normal)
         assert found.detail["anomalous_mean"] == anomalous
+
+
+def test_t12_of_a_class_without_anomalies_takes_the_mean_that_stands_for_them():
+    rule = T12(without_anomalies=0.25)
+    rule.check(3, 0)
+    assert rule.fit([0.1, 0.3], [0, 0], **VALIDATION).value == pytest.approx(0.2 + 0.45 / 12)
+    both = [0.1, 0.3, 0.9], [0, 0, 1]
+    assert rule.fit(*both, **VALIDATION).value == T12().fit(*both, **VALIDATION).value
+    assert (T12().label, rule.label) == ("t12", "t12_0.25")
+
+
+def test_learned_limits_are_passed_by_what_exceeds_them():
+    found = Learned(values={"a": 1.0, "b": 4.0}).fit([], [], **VALIDATION)
+    assert (found.fitted_on, found.normals, found.anomalies) == ("training", 0, 0)
+    assert found.flags([1.0, 1.001, 3.9, 4.001, 4.0], ["a", "a", "b", "b", "other"]).tolist() == [0, 1, 0, 1, 0]
+    assert found.sentence() == "learned: a 1, b 4, else 4, fitted on training"
+    assert Threshold.from_dict(found.as_dict()) == found
+
+
+def test_limits_that_no_detector_has_told_are_refused():
+    with pytest.raises(AnodiceError, match="train with threshold=learned, and evaluate that run without a threshold"):
+        Learned().fit([1.0], [0], **VALIDATION)
+
+
+def test_slight_anomalies_lie_between_two_values():
+    found = Manual(0.06, slight=0.16).fit([], [], **VALIDATION)
+    assert found.slight([0.01, 0.06, 0.1, 0.16]).tolist() == [False, True, True, False]
+    assert "slight anomalies up to 0.16" in found.sentence()
+    assert not Manual(0.06).fit([], [], **VALIDATION).slight([0.01, 0.1]).any()
+    with pytest.raises(AnodiceError, match=r"expected threshold\.slight above threshold\.value"):
+        Manual(0.06, slight=0.05)
 
 
 def test_each_class_has_the_threshold_of_its_own_images():

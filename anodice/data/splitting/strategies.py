@@ -99,6 +99,25 @@ class Published(_WithPublishedTest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Whole(Published):
+    """As published, but every normal photo outside the test is learned from: copies, and those of validation.
+
+    It is how earlier projects made their templates, and for measuring those alone: the normal photos of validation are
+    known to the detector, so that thresholds fitted on them come out too low.
+    """
+
+    def divide(self, records: Sequence[Record], groups: Groups) -> Split:
+        split = super().divide(records, groups)
+        known = {records[i].content for i in (*split.fit, *split.validation) if not records[i].anomalous}
+        fit = [i for i, r in enumerate(records) if r.split != "test" and not r.anomalous and r.content in known]
+        log.warning(
+            "split=whole: the normal photos of validation are learned from too, so thresholds that are fitted on them "
+            "come out too low; it is for repeating what earlier projects did."
+        )
+        return split_of(records, fit, split.validation, split.test, split.leaked)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Clean(_WithPublishedTest):
     """The published test photos, and a training that has seen nothing near any of them.
 

@@ -12,7 +12,7 @@ import pytest
 from anodice.app.recipe import make, recipe
 from anodice.data.records import Record
 from anodice.data.splitting.split import make_split
-from anodice.data.splitting.strategies import Clean, Folds, HeldOutSessions, Published
+from anodice.data.splitting.strategies import Clean, Folds, HeldOutSessions, Published, Whole
 from anodice.errors import AnodiceError
 
 CLASSES = ("00", "05")
@@ -221,3 +221,11 @@ def test_a_share_to_test_outside_its_range_is_refused(kind):
 @pytest.mark.parametrize("splitting", [Published(), *EVERY], ids=lambda s: type(s).__name__)
 def test_a_checkpoint_can_tell_how_the_photos_were_split(splitting):
     assert make(recipe(splitting)) == splitting
+
+
+def test_the_whole_split_learns_from_every_normal_training_photo_and_tests_as_published():
+    records = [*_photos(), _record("train", "00", "00-3"), _record("train", "05", "test-05-1")]
+    whole, published = (_split(kind(validation_fraction=0.2), records) for kind in (Whole, Published))
+    assert whole.fit == tuple(i for i, r in enumerate(records) if r.split == "train" and not r.anomalous)
+    assert (whole.validation, whole.test, whole.leaked) == (published.validation, published.test, published.leaked)
+    assert whole.digest != published.digest
