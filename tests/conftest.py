@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -62,6 +63,31 @@ def own_photos(dice_root, tmp_path, monkeypatch):
         (tmp_path / "DIR" / "more").mkdir(exist_ok=True)
         (tmp_path / "DIR" / "more" / photo.name).symlink_to(photo)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def called(monkeypatch, capsys, tmp_path):
+    """Calls a command as from the command line, in this process and the test's folder: (exit status, what it said)."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def call(program, *options):
+        from anodice.programs import commands
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        monkeypatch.setattr(sys, "argv", [f"{program}.py", *options])
+        status = 0
+        try:
+            getattr(commands, program)()
+        except SystemExit as left:
+            status = left.code
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    yield call
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
