@@ -59,12 +59,13 @@ def main() -> None:
             robustness(run, root=None, names=list(PERTURBATIONS), severities=SEVERITIES, seed=0)
     tables, summary = document(log_dir), overview(log_dir)
     print(f"\n{summary}\n{tables}")
-    folder = PROJECT / "docs" if arguments.update else log_dir
-    (folder / "results.md").write_text(tables)
     if arguments.update:
-        readme = PROJECT / "README.md"
-        readme.write_text(between(readme.read_text(), summary))
-    print(f"written to {folder / 'results.md'}{' and README.md' if arguments.update else ''}")
+        for page, text in ((PROJECT / "README.md", summary), (PROJECT / "docs" / "results.md", tables)):
+            page.write_text(between(page.read_text(), text))
+        print("written to docs/results.md and README.md")
+    else:
+        (log_dir / "results.md").write_text(tables)
+        print(f"written to {log_dir / 'results.md'}")
 
 
 def recipes() -> dict[str, list[str]]:
@@ -122,9 +123,7 @@ def document(log_dir: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-HEAD = """# Results on photos of dice
-
-All rows come from one command, which trains what is not yet trained:
+HEAD = """All rows come from one command, which trains what is not yet trained:
 
     python scripts/results.py data.root=DIR
 
@@ -134,7 +133,7 @@ leaves out copies of training photos; the columns of the published test ({publis
 
 ## The published split"""
 ROBUSTNESS = """Seed 0 of each detector on changed test photos, with the thresholds of the unchanged validation photos:
-`python scripts/robustness.py` tells the changes and their amounts."""
+`python scripts/robustness.py --help` names the changes and their amounts."""
 
 
 def between(text: str, table: str) -> str:
@@ -146,7 +145,9 @@ def between(text: str, table: str) -> str:
     head, _, rest = text.partition(BEGIN)
     _, found, tail = rest.partition(END)
     if not found:
-        raise AnodiceError(f"expected the marks {BEGIN.strip()} and {END.strip()} in README.md; put them back.")
+        raise AnodiceError(
+            f"expected the marks {BEGIN.strip()} and {END.strip()} in README.md and docs/results.md; put them back."
+        )
     return f"{head}{BEGIN}{table}{END}{tail}"
 
 
@@ -208,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", default=os.environ.get("DICE_ROOT"), help="folder of photos; default: DICE_ROOT")
     parser.add_argument("--only", help=f"detectors or runs, such as vae,vae/seed0; all: {', '.join(DETECTORS)}")
     parser.add_argument("--log-dir", default="logs/results", help="a folder for the runs (%(default)s)")
-    parser.add_argument("--update", action="store_true", help="write docs/results.md and the table of README.md")
+    parser.add_argument("--update", action="store_true", help="write the tables of docs/results.md and README.md")
     parser.add_argument("overrides", nargs="*", help="further overrides of train.py for every run, such as logger=none")
     return parser
 

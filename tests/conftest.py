@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -50,6 +51,43 @@ def finished_run(dice_root, tmp_path_factory):
 def writable_dice(dice_root, tmp_path):
     """A copy of the drawn set for one test."""
     return Path(shutil.copytree(dice_root, tmp_path / "dice"))
+
+
+@pytest.fixture
+def own_photos(dice_root, tmp_path, monkeypatch):
+    """`DIR/good` and `DIR/bad`, and photos in `NEW`, in the working directory."""
+    for name, source in {"DIR/good": "train_set/00", "DIR/bad": "train_set/ano", "NEW": "test_set/00"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(dice_root / source)
+    for photo in (dice_root / "train_set" / "05").iterdir():
+        (tmp_path / "DIR" / "more").mkdir(exist_ok=True)
+        (tmp_path / "DIR" / "more" / photo.name).symlink_to(photo)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def called(monkeypatch, capsys, tmp_path):
+    """Calls a command as from the command line, in this process and the test's folder: (exit status, what it said)."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def call(program, *options):
+        from anodice.programs import commands
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        monkeypatch.setattr(sys, "argv", [f"{program}.py", *options])
+        status = 0
+        try:
+            getattr(commands, program)()
+        except SystemExit as left:
+            status = left.code
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    yield call
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

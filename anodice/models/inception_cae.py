@@ -20,6 +20,7 @@ class InceptionCAE(ReconstructionDetector):
             `ResidualScore()` of the network's size.
         optimizer: (parameters, number of steps) -> optimizer and schedule, such as `partial(adamw, lr=0.001)`.
         loss: name of the reconstruction loss: `l1`, `mse`, `l2` (a sum over the pixels), `bce` or `ssim`.
+        weight_penalty: this times the sum of the squared weights is added to the loss, at least 0; 0 for none.
         channels_last: keep network and images in that memory format, which is faster on most CPUs and GPUs.
     """
 
@@ -30,10 +31,12 @@ class InceptionCAE(ReconstructionDetector):
         score: Score | None = None,
         optimizer: OptimizerFactory = adamw,
         loss: str = "l1",
+        weight_penalty: float = 0.0,
         channels_last: bool = True,
     ) -> None:
         network = InceptionCAENetwork() if network is None else network
-        super().__init__(network, score=score, optimizer=optimizer, loss=loss, channels_last=channels_last)
+        shared = {"loss": loss, "weight_penalty": weight_penalty, "channels_last": channels_last}
+        super().__init__(network, score=score, optimizer=optimizer, **shared)
 
     def see(self, images: Tensor) -> Seen:
         if "features" in self.score.needs:

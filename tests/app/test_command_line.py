@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from hydra.errors import MissingConfigException
 
 from anodice.app.command_line import sentence, unused
 from anodice.app.configs import defaults, flatten
-from anodice.programs import commands
 from tests.app.test_configs import composed
 
 PROJECT = Path(__file__).parents[2]
@@ -73,23 +71,14 @@ MISTAKES = [
 
 
 @pytest.fixture
-def mistaken(monkeypatch, capsys, tmp_path):
-    """Calls a command that must fail, in this process and an empty folder; its exit status and what it said."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def mistaken(called):
+    """Calls a command line that must fail; its exit status and what it said."""
 
     def call(line):
         program, *options = line.split()
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        monkeypatch.setattr(sys, "argv", [program, *options])
-        with pytest.raises(SystemExit) as left:
-            getattr(commands, program.removesuffix(".py"))()
-        return left.value.code, capsys.readouterr().err
+        return called(program.removesuffix(".py"), *options)
 
-    yield call
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return call
 
 
 @pytest.mark.parametrize(("line", "sentence"), MISTAKES, ids=[line for line, _ in MISTAKES])

@@ -66,16 +66,16 @@ def columns(run: Path) -> tuple[list[str], list[float]]:
     return table.path.tolist(), table.score.tolist()
 
 
-def test_exit_status_and_thresholds(finished_run, dice_root, tmp_path):
+def test_exit_status_and_thresholds(finished_run, dice_root, tmp_path, called):
     photo = sorted((dice_root / "test_set" / "05").iterdir())[0]
-    asked = (f"run={finished_run}", f"photos={photo}")
+    asked = ("predict", "paths.log_dir=logs", f"run={finished_run}", f"photos={photo}", "threads=1")
     high = ("threshold=manual", "threshold.value=1e9")
     low = ("threshold=manual", "threshold.value=-1e9")
-    assert call(tmp_path, *asked, *high, "fail_on=anomaly")[0] == 0
-    assert call(tmp_path, *asked, *low)[0] == 0
-    code, text = call(tmp_path, *asked, *low, "fail_on=anomaly")
+    assert called(*asked, *high, "fail_on=anomaly")[0] == 0
+    assert called(*asked, *low)[0] == 0
+    code, text = called(*asked, *low, "fail_on=anomaly")
     assert (code, "manual: -1e+09" in text, "1 photo: 1 anomalous, 0 normal" in text) == (1, True, True)
-    code, text = call(tmp_path, *asked, "threshold=recall_at", "threshold.target=1.0")
+    code, text = called(*asked, "threshold=recall_at", "threshold.target=1.0")
     assert code == 0
     assert "recall_at:" in text
     assert len(list((tmp_path / "logs" / "predictions").iterdir())) == 4
@@ -93,12 +93,12 @@ def test_exit_status_and_thresholds(finished_run, dice_root, tmp_path):
         (["photo=text"], "there is no option 'photo'; did you mean 'photos'?"),
     ],
 )
-def test_mistakes_are_a_sentence(finished_run, tmp_path, options, told):
+def test_mistakes_are_a_sentence(finished_run, tmp_path, called, options, told):
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.txt").write_text("no photo")
     run = [] if any(option.startswith("run=") for option in options) else [f"run={finished_run}"]
-    code, text = call(tmp_path, *run, *options)
-    assert (code, told in text) == (2, True), text
+    code, text = called("predict", "threads=1", *run, *options)
+    assert (code, told in text, "Traceback" in text) == (2, True, False), text
 
 
 def test_a_watch_scores_each_photo_once_and_goes_on_after_a_kill(finished_run, dice_root, tmp_path):

@@ -61,9 +61,9 @@ def test_runs_become_tables_and_are_not_repeated(dice_root, tmp_path):
     assert "== conv_ae" not in call(*options)
 
 
-def test_the_table_of_the_readme_is_replaced(script):
-    readme = (PROJECT / "README.md").read_text()
-    replaced = script.between(readme, "| new |\n")
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_tables_of_the_pages_are_replaced(script, page):
+    replaced = script.between((PROJECT / page).read_text(), "| new |\n")
     assert "| new |" in replaced
     assert script.between(replaced, "| new |\n") == replaced
     with pytest.raises(AnodiceError, match="expected the marks"):

@@ -161,6 +161,7 @@ def test_normals_only_reads_a_rate_below_its_tail_off_the_scores(rate):
 def test_manual_and_flag_everything_are_fitted_on_nothing():
     manual, everything = Manual(3).fit([], [], **VALIDATION), FlagEverything().fit([], [], **VALIDATION)
     assert (manual.value, manual.fitted_on, everything.fitted_on) == (3.0, "nothing", "nothing")
+    assert [(one.normals, one.anomalies) for one in (manual, everything)] == [(0, 0), (0, 0)]
     assert everything.flags([-1e308, 0.0]).all()
 
 
@@ -206,7 +207,7 @@ def test_rates_outside_their_range_are_refused(rate):
         NormalsOnly(false_alarm_rate=rate)
 
 
-@pytest.mark.parametrize("target", [0, 1.01, float("nan")])
+@pytest.mark.parametrize("target", [-0.5, 0, 1.01, float("nan")])
 def test_recalls_outside_their_range_are_refused(target):
     with pytest.raises(AnodiceError, match=r"a recall in \(0, 1\], got"):
         RecallAt(target=target)
@@ -361,6 +362,12 @@ def test_each_class_has_the_threshold_of_its_own_images():
     found = PerClass(F1Max()).fit(scores, labels, classes=classes, **VALIDATION)
     alone = {n: F1Max().fit(scores[i : i + 2], [0, 1], **VALIDATION).value for n, i in (("a", 0), ("b", 2), ("c", 4))}
     assert found.by_class == alone
+
+
+def test_classes_without_names_have_no_thresholds_of_their_own():
+    for classes in (None, ["", "01"]):
+        with pytest.raises(AnodiceError, match="expected a detector that tells classes apart"):
+            PerClass(F1Max()).fit([1.0, 2.0], [0, 1], classes=classes, **VALIDATION)
 
 
 @pytest.mark.parametrize("split", ["fit", "validation"])
