@@ -18,6 +18,7 @@ from .data.photo_folder import PhotoFolder as PhotoFolder
 from .data.splitting.strategies import Clean as Clean
 from .data.splitting.strategies import Folds as Folds
 from .data.splitting.strategies import Published as Published
+from .dice.dataset import write_synthetic as write_synthetic
 from .errors import AnodiceError as AnodiceError
 from .metrics.bootstrap import bootstrap as bootstrap
 from .metrics.comparison import compare as compare

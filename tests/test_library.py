@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import logging
 import subprocess
 import sys
 from functools import partial
@@ -138,6 +139,17 @@ def test_train_evaluate_and_predict_as_in_a_notebook(small, dice_root, capsys):
     assert one.metrics["test"]["clean"] == told
 
 
+def test_a_training_is_quiet_where_somebody_wants_it(small, capsys, monkeypatch):
+    logger = logging.getLogger("anodice")
+    monkeypatch.setattr(logger, "level", logger.level)
+    logger.setLevel("WARNING")
+    run = train(*small, "figure_formats=[]")
+    assert capsys.readouterr().out == ""
+    assert "Result" in (run.folder / "train.log").read_text()
+    assert logger.level == logging.WARNING
+    assert len(run.figures) == 0
+
+
 def run_f1(run):
     """From the scores, by the definition."""
     part = run.scores.clean
@@ -264,6 +276,7 @@ def test_audit_finds_a_copy_in_folders_that_are_named_or_not(data, tmp_path):
         (own / name / "photo.png").write_bytes(source.read_bytes())
     cached = partial(anodice.audit, cache_dir=tmp_path / "cache")
     assert cached(own).training_copies == ("right/photo.png",)
+    assert cached(own).pairs == (("left/photo.png", "right/photo.png", "exact"),)
     assert cached(own, normal=["left"], anomalous=["right"]).conflicts == (("left/photo.png", "right/photo.png"),)
     assert cached(tmp_path / "own").training_copies == ()
 

@@ -35,8 +35,8 @@ def audit(
         cache_dir: where the decoded photos and the pairs that were found are kept.
 
     Returns:
-        paths, relative to the root: `training_copies`, `test_copies`, `leaked`, `nearly_leaked`, `conflicts` and
-        `near_conflicts`; `sentence()` says the most important in a line.
+        paths, relative to the root: `training_copies`, `test_copies`, `leaked`, `nearly_leaked`, `conflicts`,
+        `near_conflicts` and `pairs`; `sentence()` says the most important in a line.
 
     Raises:
         AnodiceError: no such folder, or no photo in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +99,12 @@ class Prediction:
         return side_by_side(self.photo, self.map, self.overlay(), self.sentence(), scale=self.scale)
 
     def show(self) -> None:
-        """Display `figure()` in a notebook."""
-        from IPython.display import display
+        """Display `figure()` in a notebook, whether it has begun to draw with pyplot or not."""
+        from IPython.display import Image, display
 
-        display(self.figure())
+        file = io.BytesIO()
+        self.figure().savefig(file, format="png", dpi=80)
+        display(Image(file.getvalue()))
 
     def sentence(self) -> str:
         """The verdict with its reason, in words."""

@@ -25,6 +25,9 @@ Reference = str | Path | Run
 def train(*overrides: str | DictConfig) -> Run:
     """Train a detector as `python train.py <overrides>` does, and give back the run.
 
+    It tells how it goes as the command does; after `logging.getLogger("anodice").setLevel("WARNING")` it tells warnings
+    alone, and `train.log` in the run folder all the same tells everything.
+
     Args:
         overrides: as on the command line, such as `"model=vae"`, `"data=folder"` and `"data.root=DIR"`; or one config
             in their place, as `anodice.compose(...)` or Hydra's own compose makes it of `conf/`.
@@ -137,14 +140,15 @@ def _one_sentence(config_name: str, overrides: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _told(file: Path | None, level: int = logging.INFO) -> Iterator[None]:
-    """Show what the package logs from this level on, and write it to a file as well."""
+    """Show what the package logs from this level on, or from the one that somebody has set; a file gets all of it."""
     logger = logging.getLogger(__name__.partition(".")[0])
     handlers: list[logging.Handler] = [ConsoleHandler()]
+    handlers[0].setLevel(logger.level or level)
     if file is not None:
         handlers.append(logging.FileHandler(file))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     before = logger.level, logger.propagate
-    logger.setLevel(level)
+    logger.setLevel(min(level, logger.level or level))
     logger.propagate = False  # a notebook's own handlers would say everything twice
     for handler in handlers:
         logger.addHandler(handler)

@@ -11,6 +11,7 @@ from configuration import configuration_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Page
+
 from notebooks import notebook_pages
 
 PROJECT = Path(__file__).parents[2]

@@ -34,11 +34,14 @@ def as_markdown(notebook: dict[str, Any]) -> str:
     >>> cell = {"cell_type": "code", "source": ["1 + 1"], "outputs": [{"data": {"text/plain": ["2"]}}]}
     >>> as_markdown({"cells": [cell]}).splitlines()
     ['```python', '1 + 1', '```', '', '```text', '2', '```']
+    >>> table = {"data": {"text/markdown": ["# two\\n", "- of them"], "text/plain": ["<object>"]}}
+    >>> as_markdown({"cells": [{"cell_type": "code", "source": "run", "outputs": [table]}]}).splitlines()[4:]
+    ['**two**', '- of them']
     """
     parts = []
     for cell in notebook["cells"]:
         text = _text(cell["source"])
-        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        parts.append(_linked(text) if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
         parts += [_shown(output) for output in cell.get("outputs", [])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -47,8 +50,19 @@ def _shown(output: dict[str, Any]) -> str:
     data = output.get("data", {})
     if "image/png" in data:
         return f"![what the cell above draws](data:image/png;base64,{_text(data['image/png']).replace(chr(10), '')})"
+    if "text/markdown" in data:  # headings of an output are none of the page
+        return re.sub(r"^#+ (.+)$", r"**\1**", _text(data["text/markdown"]), flags=re.MULTILINE)
     text = _text(output.get("text", data.get("text/plain", ""))).rstrip()
     return f"```text\n{text}\n```" if text else ""
+
+
+def _linked(text: str) -> str:
+    """Links between notebooks, and from them to files of docs/, as links between their pages.
+
+    >>> _linked("[sweeps](04_sweeps.ipynb), [more](../docs/more.md)")
+    '[sweeps](04_sweeps.md), [more](../more.md)'
+    """
+    return re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", text).replace("](../docs/", "](../")
 
 
 def _text(lines: str | list[str]) -> str:

@@ -206,3 +206,11 @@ def test_pictures_of_a_prediction(predictor, dice_root):
     strange = predictor(sorted((dice_root / "test_set" / "ano").iterdir())[0])
     assert strange.overlay().size == (256, 256)
     assert strange.sentence() in strange.figure().get_suptitle()
+
+
+def test_a_notebook_shows_a_picture(predictor, photo, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    predictor(photo).show()
+    (picture,) = shown
+    assert picture.data.startswith(b"\x89PNG")

@@ -28,6 +28,8 @@ class Audit:
         nearly_leaked: paths of test photos, beside the leaked ones, that are near duplicates of training photos; None
             where nobody has looked for them.
         near_conflicts: pairs of paths of near duplicates, one filed as normal and one as anomalous.
+        pairs: paths and kind (see `Pair`) of any two photos that show the same, exact copies included; empty where
+            nobody has looked for them.
     """
 
     training: int
@@ -38,6 +40,7 @@ class Audit:
     conflicts: tuple[tuple[str, str], ...]
     nearly_leaked: tuple[str, ...] | None = None
     near_conflicts: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[tuple[str, str, str], ...] = ()
 
     def sentence(self) -> str:
         """One line for the start of a training."""
@@ -94,6 +97,7 @@ def audit(records: Sequence[Record], pairs: Sequence[Pair] | None = None) -> Aud
         conflicts=_conflicts(records),
         nearly_leaked=None if pairs is None else _nearly_leaked(records, pairs, in_training),
         near_conflicts=() if pairs is None else _near_conflicts(records, pairs),
+        pairs=tuple((records[pair.first].path, records[pair.second].path, pair.kind) for pair in pairs or ()),
     )
 
 
