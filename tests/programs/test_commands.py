@@ -62,7 +62,7 @@ def small(root: Path, *options: str) -> list[str]:
     chosen = [] if any(option.startswith("model=") for option in options) else ["model=vae"]
     return [
         *("data=dice11", f"data.root={root}", "data.image_size=64", "data.batch_size=8", "data.steps_per_epoch=4"),
-        *("split.validation_fraction=0.34", "trainer.max_epochs=3", "trainer.accelerator=cpu"),
+        *("split.validation_fraction=0.34", "trainer.max_epochs=3", "trainer.accelerator=cpu", "threads=1"),
         *chosen,
         *options,
     ]
@@ -302,7 +302,7 @@ def test_without_a_progress_bar_no_epoch_is_told(dice_root, tmp_path):
 
 
 def test_profile_tells_the_most_expensive_operators(dice_root, tmp_path):
-    short = small(dice_root, "debug=profile", "data.steps_per_epoch=8", "trainer.max_epochs=1", "threads=1")
+    short = small(dice_root, "debug=profile", "data.steps_per_epoch=8", "trainer.max_epochs=1")
     output = call("train", tmp_path, *short)
     assert "3 training steps, the most expensive operators of which are" in output
     run = newest(tmp_path)
@@ -318,8 +318,8 @@ import anodice.programs.train as training
 
 learn = training.train
 
-def watched(*arguments):
-    figure = learn(*arguments)
+def watched(*arguments, **options):
+    figure = learn(*arguments, **options)
     gc.collect()  # a trainer and its detector know each other: what stays after this is left for good
     files = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
     seen = [threading.active_count(), len(logging.getLogger().handlers), len(plt.get_fignums()), len(files)]

@@ -138,7 +138,13 @@ def test_two_equal_sweeps_at_once_have_folders_of_their_own(dice_root, tmp_path)
 
 def test_jobs_side_by_side_share_the_cores(dice_root, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    options = ["-m", *small(dice_root, "trainer.max_epochs=1", "logger=none"), "model=conv_ae", "seed=0,1"]
+    options = [
+        "-m",
+        *small(dice_root, "trainer.max_epochs=1", "logger=none"),
+        "threads=auto",
+        "model=conv_ae",
+        "seed=0,1",
+    ]
     call("train", tmp_path, *options, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     threads = [
         p.read_text().partition("\nthreads: ")[2].partition("\n")[0] for p in sweep_of(tmp_path).glob("*/config.yaml")
