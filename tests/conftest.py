@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from anodice.dice.dataset import write_synthetic
 
 # Some libraries bring absl, which closes the stream that it logs to when logging is configured: not pytest's own.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+# Programs that tests stop by Ctrl-C would inherit from the shell of a background job that it is ignored.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # small tensors gain nothing by more, and tests run side by side
 
 
