@@ -31,7 +31,7 @@ def options(group: str) -> list[str]:
 VARIANTS = [
     *([f"model={name}"] for name in options("model")),
     *(["model=vae", f"score={name}"] for name in options("score")),
-    *(["model=template", f"threshold={name}"] for name in options("threshold")),
+    *(["model=fourier", f"threshold={name}"] for name in options("threshold")),  # it has limits for threshold=learned
     *(["model=conv_ae", f"augmentation={name}"] for name in options("augmentation")),
     *(["model=template", f"split={name}"] for name in options("split")),
     *(["model=earlier_ae", f"model/network={name}"] for name in options("model/network")),
