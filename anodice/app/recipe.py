@@ -91,7 +91,8 @@ def _called(target: Any, arguments: dict[str, Any]) -> Any:
 
 def _arguments(kind: type) -> list[str]:
     """The names of the constructor's arguments; a torch module without a constructor of its own has none."""
-    if getattr(kind.__init__, "__qualname__", "") == "Module.__init__":
+    owner = next(one for one in kind.__mro__ if "__init__" in vars(one))  # whatever a library has put there meanwhile
+    if (owner.__module__, owner.__qualname__) == ("torch.nn.modules.module", "Module"):
         return []
     return list(inspect.signature(kind).parameters)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 
 import pytest
+import torch
 from hydra.utils import instantiate
 
 from anodice.app.recipe import make, recipe
 from anodice.errors import AnodiceError
+from anodice.scoring.ssim_loss import SSIMLoss
 from tests.app.test_configs import composed, options
 
 
@@ -78,3 +80,13 @@ def test_a_name_that_is_not_there_is_told():
 def test_what_cannot_be_told_is_refused():
     with pytest.raises(AnodiceError, match="expected a class or a function that can be imported"):
         recipe(lambda: None)
+
+
+def test_a_module_without_a_constructor_has_no_arguments_whatever_wraps_that_of_torch(monkeypatch):
+    whole = torch.nn.Module.__init__
+
+    def wrapped(self, *args, **kwargs):
+        whole(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "__init__", wrapped)
+    assert recipe(SSIMLoss()) == {"_target_": "anodice.scoring.ssim_loss.SSIMLoss"}

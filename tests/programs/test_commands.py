@@ -283,9 +283,9 @@ def test_three_channels(dice_root, tmp_path):
     assert metrics_of(newest(tmp_path))["validation"]["normals"] == 22
 
 
-def test_first_readme_command_reaches_its_figure_in_half_its_epochs(tmp_path):
-    call("train", tmp_path, "model=vae", "trainer.max_epochs=6")
-    assert metrics_of(newest(tmp_path))["test"]["clean"]["at"]["f1_max"]["f1"] >= 0.9
+def test_first_readme_command_learns_in_a_third_of_its_epochs(tmp_path):
+    call("train", tmp_path, "model=vae", "trainer.max_epochs=4")
+    assert metrics_of(newest(tmp_path))["test"]["clean"]["auroc"] >= 0.94
 
 
 def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_path):

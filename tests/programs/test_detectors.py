@@ -93,8 +93,8 @@ def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path)
     predictor = Predictor.from_run(run)
     root = Path(OmegaConf.load(run / "config.yaml").data.root)
     predicted = predictor([root / path for path in told.path])
-    # Distances from a memory are differences of large products, which round otherwise in batches of another size.
-    digits = 1e-3 if "model=local_memory" in variant else 1e-5
+    # Sums round otherwise in batches of another size, above all distances from a memory, differences of large products.
+    digits = 1e-3 if "model=local_memory" in variant else 5e-5
     assert [one.score for one in predicted] == pytest.approx(told.score.tolist(), rel=digits, abs=1e-7)
     verdicts = predictor.threshold.flags(told.score, told.predicted)
     assert sum(one.anomalous != said for one, said in zip(predicted, verdicts, strict=True)) == 0

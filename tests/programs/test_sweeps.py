@@ -32,13 +32,13 @@ def rows_of(sweep: Path) -> list[dict[str, str]]:
 
 
 def test_a_killed_sweep_goes_on_to_the_table_of_an_undisturbed_one(dice_root, tmp_path):
-    options = ["-m", *small(dice_root, "data.steps_per_epoch=30", "logger=none"), "model=conv_ae,vae", "seed=0,1,2"]
+    options = ["-m", *small(dice_root, "data.steps_per_epoch=30", "logger=none"), "model=conv_ae,vae", "seed=0,1"]
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
     disturbed.mkdir()
     undisturbed.mkdir()
     process = subprocess.Popen(command("train", disturbed, *options), stdout=subprocess.DEVNULL, cwd=disturbed)
     third = disturbed / "logs" / "multiruns"
-    while not list(third.glob("*/conv_ae_seed-2/checkpoints/last.ckpt")):
+    while not list(third.glob("*/vae_seed-0/checkpoints/last.ckpt")):
         assert process.poll() is None
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
@@ -54,13 +54,13 @@ def test_a_killed_sweep_goes_on_to_the_table_of_an_undisturbed_one(dice_root, tm
     assert again.count("resuming ") == 1
     assert {p: p.stat().st_mtime_ns for p in ended} == ended
     rows = rows_of(sweep)
-    assert [(row["configuration"], row["jobs"].count("seed")) for row in rows] == [("conv_ae", 3), ("vae", 3)]
+    assert [(row["configuration"], row["jobs"].count("seed")) for row in rows] == [("conv_ae", 2), ("vae", 2)]
     assert rows == rows_of(sweep_of(undisturbed))
     for scores in sorted(sweep_of(undisturbed).glob("*/scores.csv")):
         assert (sweep / scores.parent.name / "scores.csv").read_bytes() == scores.read_bytes()
 
     third_time = call("train", disturbed, *options)
-    assert third_time.count("finished before: ") == 6
+    assert third_time.count("finished before: ") == 4
     assert "| conv_ae" in third_time
     assert f"delete logs/multiruns/{sweep.name}" in third_time
     assert "| conv_ae" in call("evaluate", disturbed, f"run={sweep}")

@@ -17,12 +17,13 @@ from anodice.evaluation.pixel_metrics import PIXEL_FIGURES, pixel_figures
 from anodice.evaluation.score_table import score_table
 from anodice.metrics.pixel import PixelCounts
 from anodice.reporting.visualise import codes_of, detector_figures, errors, sample, sample_panels
-from anodice.thresholds.rules import F1Max, Manual
+from anodice.thresholds.normals import NormalQuantile
+from anodice.thresholds.rules import Manual
 from tests.detectors import auto_encoder
 
 
 def _fitted(data):
-    settings = {"comparison": "absdiff", "own_other": None, "class_quantile": None, "image_size": 64, "in_channels": 1}
+    settings = {"comparison": "mse", "own_other": None, "class_quantile": None, "image_size": 64, "in_channels": 1}
     detector = Template(classes=data.classes, **settings).eval()
     detector.fit(data.fit_batches(), data.held_out_batches())
     return detector
@@ -221,7 +222,7 @@ def test_gallery_and_pixel_figures_of_real_photos(data_module, real_dice_root):
     everything = score_photos(detector, data)
     table = _table(everything, data)
     validation = table.validation
-    rule = F1Max().fit(validation.score, validation.label, fitted_on="validation", split_digest="")
+    rule = NormalQuantile(0.9).fit(validation.score, validation.label, fitted_on="validation", split_digest="")
     found = errors(detector, data, everything, table, rule, title="a run")
     assert all(len(found[name].captions) == 12 for name in ("false_alarms", "nearest"))
     assert pixel_figures(everything, data.photos)["published"]["images_without_masks"] == 75

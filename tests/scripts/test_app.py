@@ -120,6 +120,12 @@ def drop(page, *files, place=0):
     page.locator("input[type=file]").nth(place).set_input_files(files)
 
 
+def remove(page, name):
+    """Take a photo away, and wait until the page has seen it: what is dropped meanwhile is lost."""
+    page.get_by_role("button", name=f"Remove {name}").click()
+    page.get_by_test_id("stAlert").filter(has_text=name).first.wait_for(state="detached", timeout=180_000)
+
+
 def said(page, words):
     """The alert with these words, once it is there."""
     alert = page.get_by_test_id("stAlert").filter(has_text=words).first
@@ -146,7 +152,7 @@ def test_a_normal_and_a_painted_die_get_the_verdicts_of_the_predictor(page, run,
     assert sentence(predictor(photos / "painted.png")) in told
     shows(page, "Regions that raise the alarm")
     shows(page, "Anomaly map over the photo")
-    page.get_by_role("button", name="Remove painted.png").click()
+    remove(page, "painted.png")
     drop(page, photos / "normal.png")
     assert sentence(predictor(photos / "normal.png")) in said(page, "normal.png")
     shows(page, "Template of")
