@@ -9,8 +9,8 @@ from .app.configs import CONF as CONF
 from .app.configs import compose as compose
 from .augmentation.appearance import Augmentation as Augmentation
 from .augmentation.defect_painter import DefectPainter as DefectPainter
-from .data.audited import audit as audit
 from .data.datamodule import DiceDataModule as DiceDataModule
+from .data.folder_audit import audit as audit
 from .data.layouts import dice6 as dice6
 from .data.layouts import dice11 as dice11
 from .data.photo_dataset import PhotoDataset as PhotoDataset

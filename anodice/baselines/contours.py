@@ -6,7 +6,6 @@ OpenCV finds and draws the contours: it is part of the extra `baselines`.
 from __future__ import annotations
 
 import random
-from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from anodice.baselines.comparisons import NCC, PlainNCC, running_template
 from anodice.errors import AnodiceError
+from anodice.scoring.optional import optional
 
 LEVEL = 127
 """Brighter is white, before edges are looked for."""
@@ -80,7 +80,7 @@ def drawing(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises:
         AnodiceError: OpenCV is not installed.
     """
-    cv2 = _opencv()
+    cv2 = optional("cv2", "OpenCV", "model.comparison=contours")
     edges = cv2.Canny(np.where(photo > LEVEL, np.uint8(255), np.uint8(0)), *EDGES)
     contours, hierarchy = cv2.findContours(edges, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     colours, canvas = random.Random(SEED), np.zeros((*photo.shape, 3), dtype=np.uint8)
@@ -88,13 +88,3 @@ def drawing(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
         colour = tuple(colours.randint(0, 256) for _ in range(3))
         cv2.drawContours(canvas, contours, k, colour, 2, cv2.LINE_8, hierarchy, 0)
     return canvas
-
-
-def _opencv() -> ModuleType:
-    try:
-        import cv2
-    except ImportError as error:
-        raise AnodiceError(
-            'expected OpenCV for model.comparison=contours, which is not installed; pip install "anodice[baselines]".'
-        ) from error
-    return cv2

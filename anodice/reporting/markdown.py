@@ -169,9 +169,9 @@ def table(metrics: dict[str, Any]) -> str:
     leaked, near = metrics["leaked"], metrics.get("near_leaked")
     titles = {"clean": "Test" if leaked == 0 else "Clean test: without copies of training images"}
     if near:
-        titles["distinct"] = f"Distinct test: also without the {near} near copies of training images"
+        titles["distinct"] = f"Distinct test: also without near copies of training images ({near})"
     if leaked > 0:
-        titles["published"] = f"Published test: with the {leaked} copies of training images"
+        titles["published"] = f"Published test: with copies of training images ({leaked})"
     return "\n\n".join(_part(title, metrics["test"][name], metrics["threshold"]) for name, title in titles.items())
 
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anodice.errors import AnodiceError
-from anodice.scoring.extra import from_scikit_learn
 from anodice.scoring.fitted_buffer import size_from_checkpoint
+from anodice.scoring.optional import optional
 from anodice.scoring.score import Batches, Score, See, Seen, given
 
 
@@ -46,7 +46,7 @@ class OneClassSVM(Score):
         size_from_checkpoint(self, "support", "weights")
 
     def fit(self, see: See, fitted: Batches, held_out: Batches) -> None:
-        machine = from_scikit_learn("svm", "score=one_class_svm").OneClassSVM(nu=self.nu)
+        machine = optional("sklearn.svm", "scikit-learn", "score=one_class_svm").OneClassSVM(nu=self.nu)
         pooled = torch.cat([given(see(batch["image"]).features).mean((2, 3)) for batch in fitted])
         machine.fit(pooled.double().cpu().numpy())
         self.support = torch.from_numpy(machine.support_vectors_).to(pooled)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from anodice.errors import AnodiceError
-from anodice.scoring.extra import from_scikit_learn
 from anodice.scoring.nearest_neighbour import NearestNeighbour
+from anodice.scoring.optional import optional
 from anodice.scoring.score import Batches, See
 
 
@@ -46,7 +46,7 @@ class QuantisedNeighbour(NearestNeighbour):
         """Each row (N, D / parts) as the nearest of the centres."""
         values = part.double().cpu().numpy()
         count = min(2**self.bits, len(part.unique(dim=0)))
-        means = from_scikit_learn("cluster", "score=quantised_neighbour").KMeans(
+        means = optional("sklearn.cluster", "scikit-learn", "score=quantised_neighbour").KMeans(
             count, n_init=1, max_iter=25, random_state=self.seed
         )
         places = means.fit_predict(values)

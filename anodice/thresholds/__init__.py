@@ -11,18 +11,22 @@ from nor tested on.
 array([False,  True])
 """
 
+from anodice.thresholds.class_means import T12, Midpoint
 from anodice.thresholds.fitted import FittedThresholds, fit_thresholds
-from anodice.thresholds.normals import NormalQuantile, NormalsOnly
+from anodice.thresholds.normals import MeanPlusStd, NormalQuantile, NormalsOnly
 from anodice.thresholds.rule import Rule
 from anodice.thresholds.rules import F1Max, FBeta, FlagEverything, Manual, Oracle, PerClass, PrecisionAt, RecallAt
 from anodice.thresholds.threshold import Threshold
 
 __all__ = [
+    "T12",
     "F1Max",
     "FBeta",
     "FittedThresholds",
     "FlagEverything",
     "Manual",
+    "MeanPlusStd",
+    "Midpoint",
     "NormalQuantile",
     "NormalsOnly",
     "Oracle",

@@ -15,7 +15,7 @@ from anodice.thresholds.rule import Labels, Rule, Scores, need_both
 class Midpoint(Rule):
     """Midway between the mean score of the normal images and that of the anomalous ones.
 
-    >>> Midpoint().fit([1, 3, 5, 9], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
+    >>> Midpoint().fit([1, 3, 5, 9], [0, 0, 1, 1]).value
     4.5
     """
 
@@ -39,7 +39,7 @@ class T12(Rule):
         without_anomalies: the mean that stands for that of the anomalous images where there are none, 0.25 in the
             original; None to need some.
 
-    >>> T12().fit([1, 3, 5, 9], [0, 0, 1, 1], fitted_on="validation", split_digest="").value
+    >>> T12().fit([1, 3, 5, 9], [0, 0, 1, 1]).value
     2.75
     """
 
@@ -51,5 +51,6 @@ class T12(Rule):
 
     def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
         normal = float(scores[~labels].mean())
-        anomalous = float(scores[labels].mean()) if labels.any() else float(self.without_anomalies or 0.0)
+        anomalous = float(scores[labels].mean()) if labels.any() else self.without_anomalies
+        assert anomalous is not None  # `check` refuses normal images alone where nothing stands for the others
         return normal + (normal + anomalous) / 12, {"normal_mean": normal, "anomalous_mean": anomalous}

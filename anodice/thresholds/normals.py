@@ -106,7 +106,7 @@ class MeanPlusStd(Rule):
 
     With k = 1 the rule of an earlier project; of normally distributed scores it flags 16 % at k = 1, 0.13 % at k = 3.
 
-    >>> MeanPlusStd(2).fit([1, 3, 1, 3], [0, 0, 0, 0], fitted_on="validation", split_digest="").value
+    >>> MeanPlusStd(2).fit([1, 3, 1, 3], [0, 0, 0, 0]).value
     4.0
     """
 

@@ -81,7 +81,7 @@ def test_copies_of_training_photos_are_left_out_of_the_clean_test(tmp_path):
     one = evaluate(written(tmp_path, columns=[SPLIT, ("leaked", lambda k: int(k == 1))]))
     published, clean = (one.metrics["test"][name] for name in ("published", "clean"))
     assert published["normals"] - clean["normals"] == 1
-    assert "Published test: with the 1 copies" in one.report()
+    assert "Published test: with copies of training images (1)" in one.report()
 
 
 def test_near_copies_are_left_out_of_the_distinct_test(tmp_path):

@@ -25,7 +25,7 @@ def with_rule(rule: Rule) -> dict:
 
 def test_table_shows_both_tests_and_the_four_rows():
     text = markdown.table(metrics(leaked=10))
-    assert text.index("Clean test") < text.index("Published test: with the 10 copies")
+    assert text.index("Clean test") < text.index("Published test: with copies of training images (10)")
     rows = ("f1_max *", "normals_only", "oracle (hindsight)", "flag everything", "flag nothing", "flag at random")
     for row in rows:
         assert text.count(f"| {row} ") == 2
@@ -42,7 +42,7 @@ def test_near_copies_are_counted_and_give_a_third_test():
     text, row = markdown.table(found), found["test"]["distinct"]["at"]["f1_max"]
     order = [
         "## Clean test",
-        "## Distinct test: also without the 5 near copies of training images",
+        "## Distinct test: also without near copies of training images (5)",
         "## Published test",
     ]
     assert sorted(order, key=text.index) == order

@@ -8,7 +8,7 @@ import torch
 from sklearn import svm
 
 from anodice.errors import AnodiceError
-from anodice.scoring import extra
+from anodice.scoring import optional
 from anodice.scoring.nearest_neighbour import NearestNeighbour
 from anodice.scoring.one_class_svm import OneClassSVM
 from anodice.scoring.quantised_neighbour import QuantisedNeighbour
@@ -83,6 +83,6 @@ def test_without_scikit_learn_there_is_a_sentence(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(extra.importlib, "import_module", missing)
+    monkeypatch.setattr(optional.importlib, "import_module", missing)
     with pytest.raises(AnodiceError, match=r"pip install .anodice\[baselines\]"):
         _fitted(OneClassSVM(image_size=8))
