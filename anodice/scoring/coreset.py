@@ -73,14 +73,14 @@ def _in_blocks(points: Tensor, count: int) -> Tensor:
         candidates = farthest.indices[:_CANDIDATES]
         own = points[candidates]
         between = torch.addmm(squares[candidates], own, own.T, alpha=-2) + squares[candidates, None]
-        between, distances = between.cpu().numpy(), farthest.values[:_CANDIDATES].cpu().numpy()
+        to_others, distances = between.cpu().numpy(), farthest.values[:_CANDIDATES].cpu().numpy()
         picked: list[int] = []
         while len(picked) < left:
             latest = int(distances.argmax())
             if picked and distances[latest] < bound:
                 break
             picked.append(latest)
-            np.minimum(distances, between[latest], out=distances)
+            np.minimum(distances, to_others[latest], out=distances)
             distances[latest] = -np.inf
         new = candidates[torch.tensor(picked, device=candidates.device)]
         chosen.append(new)
