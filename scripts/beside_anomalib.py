@@ -8,8 +8,8 @@ Leaves a folder with its scores, which `evaluate.py` compares with other runs at
 detector. Needs anomalib, which is not installed with this project.
 
 `--same` is for a run of `model=patchcore` or `padim` with `model/backbone=timm`: anomalib's detector of that name gets
-its network, weights, layers, share or number of features and photos, and both are fitted and score the validation and test
-photos, each in a process of its own. It tells what both take, and leaves nothing behind.
+its network, weights, layers, share or number of features and photos. Each is fitted and scores the validation and test
+photos in a process of its own. The table tells what both take; nothing is left behind.
 """
 
 from __future__ import annotations

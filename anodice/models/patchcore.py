@@ -16,8 +16,8 @@ from anodice.scoring.map_score import MapScore
 from anodice.scoring.pooling import Max
 from anodice.scoring.score import Batches
 
-_PROJECTED = 128
-"""Length of the projections among which the coreset is chosen: distances in them err by about a sixteenth."""
+_PROJECTED = 256
+"""Length to which longer patches are projected for the choice of the coreset: distances err by about a 22nd then."""
 
 
 class PatchMemory(nn.Module):
