@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from anodice.data.records import Record
+from anodice.data.records import UNKNOWN, Record
 from anodice.data.splitting.split import Split
 from anodice.errors import AnodiceError
 from anodice.thresholds.threshold import Threshold
@@ -73,6 +73,11 @@ class ScoreTable:
     def published(self) -> ScoreTable:
         """All test images."""
         return self.where(self.split == "test")
+
+    @property
+    def known_session(self) -> np.ndarray:
+        """The shooting sessions, empty where they are not known."""
+        return np.where(self.session == UNKNOWN, "", self.session)
 
     @property
     def clean_words(self) -> str:
