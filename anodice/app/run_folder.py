@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anodice.app.earlier_configs import in_present_names
@@ -57,6 +57,12 @@ def class_names(layout: DictConfig, root: object) -> ListConfig:
     return ListConfig(list(instantiate(layout)(Path(str(root))).classes))
 
 
+def channels_of(layout: DictConfig, root: object) -> int:
+    """3 where the photos of a layout have colour, else 1; a few of them are looked at."""
+    look = get_object("anodice.data.colour.channels_of")
+    return int(look(instantiate(layout), Path(str(root if isinstance(root, str) else instantiate(root)))))
+
+
 def chosen(group: str, *, _root_: DictConfig) -> str | None:
     """The option that was chosen in a group; where no program of Hydra runs that knows it, what the option makes."""
     if HydraConfig.initialized():
@@ -72,6 +78,7 @@ def register_resolvers() -> None:
     """
     OmegaConf.register_new_resolver("run_folder", run_folder, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("class_names", class_names, replace=True)
+    OmegaConf.register_new_resolver("channels_of", channels_of, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
     OmegaConf.register_new_resolver("fastest_precision", fastest_precision, replace=True)
 
