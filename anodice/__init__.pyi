@@ -40,6 +40,7 @@ from .models.memory_detector import EncoderMemory as EncoderMemory
 from .models.optimizers import adam as adam
 from .models.optimizers import adamw as adamw
 from .models.optimizers import sgd as sgd
+from .models.padim import PatchGaussians as PatchGaussians
 from .models.patchcore import PatchMemory as PatchMemory
 from .models.reconstruction import ReconstructionDetector as ReconstructionDetector
 from .models.vae import VAE as VAE

@@ -22,6 +22,7 @@ from anodice.app.configs import CONF
 from anodice.app.run_folder import register_resolvers
 from anodice.models.detector import Detector
 from tests.pages import COMMANDS, PAGES, PROGRAMS, PROJECT, SCRIPTS, blocks_of, commands_of
+from tests.runs import skip_without_extras
 
 register_resolvers()
 FLAGS = ("-m", "--help", "--cfg", "job")
@@ -41,6 +42,7 @@ def test_there_are_commands_to_check():
 @pytest.mark.parametrize("words", PROGRAMS, ids=" ".join)
 def test_every_command_composes_and_its_detector_can_be_made(words, dice_root):
     program, *overrides = words
+    skip_without_extras(overrides)
     first_of_each = [o if "[" in o or "(" in o else o.partition(",")[0] for o in overrides if o not in FLAGS]
     first_of_each = [re.sub(r"=choice\((\w+),.*", r"=\1", o.replace("=MODEL", "=vae")) for o in first_of_each]
     first_of_each = [o.replace("model=pixel_gaussian", "model=template") for o in first_of_each]
