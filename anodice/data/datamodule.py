@@ -68,7 +68,8 @@ class DiceDataModule(pl.LightningDataModule):
             colour of their own edges, `crop` cuts off what stands over.
         tile: rows and columns of tiles, `image_size` pixels along each side, that each photo is cut into: for small
             defects in large photos; None for one. Detectors learn and score tiles, and put their maps together.
-        orientation: turns the photos of a layout that are not upright, once, before they are kept; None for none.
+        orientation: turns the photos of a layout that are not upright, once, before they are kept, or with `LongAxis`
+            those of any layout; None for none.
         border_radius: share of half the image within which the object lies, for scores that leave out what surrounds
             it; None for the whole image.
         batch_size: images per batch, in training and in evaluation.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anodice.data.cache import CachedImages, cached_images
-from anodice.data.frame import Frame
+from anodice.data.decode import decode
 from anodice.data.image_format import ImageFormat
 from anodice.data.records import Folder, Layout, Record, Walk, listed, walk
 from anodice.data.splitting.audit import Audit, audit
@@ -42,7 +42,7 @@ class Photos:
         skipped: path and reason of every file that is not among them.
         pixels: (M, H, W, C) uint8, memory-mapped.
         rows: the row of `pixels` of each record.
-        frame: how photos of other shapes were brought to that one.
+        form: what they were brought to.
         cache_dir: where what is computed from the photos is kept.
         turned: whether they were turned upright.
     """
@@ -52,7 +52,7 @@ class Photos:
     skipped: tuple[tuple[str, str], ...]
     pixels: np.ndarray
     rows: np.ndarray
-    frame: Frame
+    form: ImageFormat
     audit: Audit
     split: Split
     cache_dir: Path
@@ -80,7 +80,15 @@ class Photos:
                 marked = np.asarray(file.convert("L")) > 0
         except (OSError, SyntaxError) as error:
             raise AnodiceError(f"expected an image at {path}, got {error}; mend or remove that mask.") from error
-        return self.frame.mask(marked)
+        framed = self.form.frame.mask(marked)
+        if not self.turned:
+            return framed
+        photo = decode(
+            self.walked.root / self.records[index].path,
+            image_size=self.form.frame,
+            in_channels=self.form.channels,
+        )
+        return self.form.orientation.turned_mask(photo.pixels, framed)
 
 
 def read_photos(
@@ -98,13 +106,14 @@ def read_photos(
     """
     root = Path(root).expanduser().absolute()
     walked = walk(root, layout(root))
-    turned = form.orientation is not None and not walked.layout.upright
+    anyhow = getattr(form.orientation, "turns_any", False)
+    turned = form.orientation is not None and (anyhow or not walked.layout.upright)
     cached = cached_images(
         root, walked.records, form if turned else replace(form, orientation=None), cache_dir=cache_dir
     )
     rows = np.array([i for i in range(len(walked.records)) if i not in cached.undecodable])
     records = tuple(walked.records[i].with_content(cached.contents[i]) for i in rows)
-    if turned:  # the masks lie as the photos did before
+    if turned and not hasattr(form.orientation, "turned_mask"):  # the masks lie as the photos did before
         records = tuple(replace(record, mask=None) for record in records)
     skipped = walked.skipped + tuple((walked.records[i].path, why) for i, why in cached.undecodable.items())
     split = splitting(records, groups=lambda: group_ids(records, _pairs(walked, records, rows, cache_dir)))
@@ -115,7 +124,7 @@ def read_photos(
     for line in _remarks(walked, cached, form):
         log.warning(line)
     found = audit(records, known_pairs(records, cache_dir=cache_dir))
-    return Photos(walked, records, skipped, cached.pixels, rows, form.frame, found, split, cache_dir, turned)
+    return Photos(walked, records, skipped, cached.pixels, rows, form, found, split, cache_dir, turned)
 
 
 def near_duplicates(photos: Photos) -> tuple[Pair, ...]:

@@ -39,6 +39,7 @@ class LongAxis:
 
     name = "long-axis-1"
     takes_colour = True
+    turns_any = True
 
     def __call__(self, photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if photos.ndim not in (3, 4) or photos.dtype != np.uint8 or photos.shape[1] != photos.shape[2]:

@@ -164,7 +164,8 @@ def _shown(
 ) -> Shown:
     photos = data.photos
     if not indices:
-        nothing = np.zeros((0, 1, photos.frame.height, photos.frame.width), dtype=np.float32)
+        frame = photos.form.frame
+        nothing = np.zeros((0, 1, frame.height, frame.width), dtype=np.float32)
         return Shown(title, nothing, None, nothing, [], [])
     low, high = normal_range(scored, photos)
     maps = (scored.maps_of(indices)[:, None] - low) / max(high - low, 1e-12)
@@ -230,7 +231,7 @@ def detector_figures(detector: Detector, codes: Codes | None, *, title: str) -> 
 def _score(detector: Detector, data: DiceDataModule, indices: Sequence[int]) -> ScoredPhotos:
     """Score some photos, each once."""
     distinct = tuple(dict.fromkeys(indices))
-    frame = data.photos.frame
+    frame = data.format.frame
     maps = np.empty((len(distinct), frame.height, frame.width), dtype=np.float32)
     return ScoredPhotos(distinct, *score_records(detector, data, distinct, maps=maps), maps)
 
