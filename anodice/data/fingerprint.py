@@ -1,4 +1,4 @@
-"""What kind of photos a folder holds, told by those to learn from alone: in one pose or not, texture or object, detail."""
+"""What kind of photos a folder holds, told by those to learn from alone: one pose or any, texture or object."""
 
 from __future__ import annotations
 

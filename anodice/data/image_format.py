@@ -16,8 +16,9 @@ from anodice.functional.tile_grid import tiled_length
 class Orientation(Protocol):
     """Turns photos uint8 upright, each for itself; `name` changes whenever the result would.
 
-    It takes grey ones (N, H, W), with the attribute `takes_colour` (N, H, W, C) as well; with `turns_any` it turns those
-    of every layout, else those of layouts that are not upright; with a method `turned_mask` masks are turned along.
+    It takes grey ones (N, H, W), with the attribute `takes_colour` (N, H, W, C) as well; with `turns_any` it turns
+    those of every layout, else those of layouts that are not upright; with a method `turned_mask` masks are turned
+    along.
     """
 
     name: str

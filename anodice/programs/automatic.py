@@ -29,7 +29,7 @@ def automatic(config: DictConfig, overrides: Sequence[str] = ()) -> DictConfig:
     that knows nothing of `auto`.
 
     Args:
-        overrides: those that the config was made with, whose settings are kept, as is all that differs from the default.
+        overrides: those that the config was made with, whose settings are kept, as is what differs from the default.
     """
     if OmegaConf.select(config, "model._target_") != TARGET:
         return config
