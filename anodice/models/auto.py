@@ -23,6 +23,8 @@ FINE = 192
 """Shorter sides of photos from which on 256 pixels show more than 128."""
 LONG = 2.0
 """Elongation from which on textures are cut into tiles along their longer side."""
+NEARBY = 800
+"""Patches of a texture that one is compared with, at least, counting each photo once: few photos need a wide radius."""
 ENTRIES = 16384
 """Of a memory for all places, in all: a search through them takes some milliseconds for each photo."""
 VIEWS = 3000
@@ -36,7 +38,7 @@ _DETECTORS = {
     "as they lie": "local_memory",
     "turned": "local_memory",
     "any angle": "local_memory",
-    "texture": "patchcore",
+    "texture": "local_memory",
 }
 _POSES = {
     "as they lie": "objects in one pose",
@@ -48,7 +50,7 @@ _WHY = {
     "as they lie": "what is normal can be told place by place",
     "turned": "turned to one pose, what is normal can be told place by place",
     "any angle": "one memory for all places, filled with photos that are turned as well",
-    "texture": "patches are compared with normal ones from anywhere",
+    "texture": "a patch is compared with normal ones of a neighbourhood that holds enough of them, wherever it lies",
 }
 
 
@@ -156,6 +158,9 @@ def _memory(found: Fingerprint, auto: Auto, pose: str, size: int, backbone: str 
         shift = found.turned_shift if pose == "turned" else found.shift
         # As far as most photos lie from the others, at least one cell.
         settings["model.memory.radius"] = max(1, math.ceil(shift * size / _CELL - 0.5))
+    elif pose == "texture":
+        wide = math.ceil((math.sqrt(NEARBY / max(1, found.photos)) - 1) / 2)
+        settings["model.memory.radius"] = min(max(1, wide), size // _CELL // 2)
     else:  # one memory for all places
         settings["model.memory.radius"] = None
         settings["model.memory.entries"] = max(1, ENTRIES // cells)

@@ -56,8 +56,10 @@ def test_objects_without_an_axis_get_one_bounded_memory_of_turned_photos():
     assert choice.settings["model.memory.entries"] * 32**2 <= 16384
 
 
-def test_textures_are_compared_anywhere_and_long_ones_are_cut_into_tiles():
+def test_textures_are_compared_with_enough_patches_and_long_ones_are_cut_into_tiles():
     assert _chosen(CLOTH).settings.get("data.tile") is None
+    assert _chosen(CLOTH).settings["model.memory.radius"] == 1
+    assert _chosen(replace(CLOTH, photos=20)).settings["model.memory.radius"] == 3
     assert "data.orientation" not in _chosen(CLOTH).settings
     assert _chosen(replace(CLOTH, width=500, height=1250)).settings["data.tile"] == [2, 1]
     assert _chosen(replace(CLOTH, width=3000, height=1000)).settings["data.tile"] == [1, 3]
