@@ -27,8 +27,8 @@ NEARBY = 800
 """Patches of a texture that one is compared with, at least, counting each photo once: few photos need a wide radius."""
 ENTRIES = 16384
 """Of a memory for all places, in all: a search through them takes some milliseconds for each photo."""
-VIEWS = 3000
-"""Of a memory of more than 128 pixels: as many bytes as the 12,000 of 128 pixels."""
+VIEWS = {"own": 3000, "timm": 1500}
+"""Of a memory of more than 128 pixels: the 3,000 of our encoder are as many bytes as its 12,000 of 128 pixels."""
 
 _EPOCHS = 6
 _MOST_TILES = 4
@@ -164,8 +164,8 @@ def _memory(found: Fingerprint, auto: Auto, pose: str, size: int, backbone: str 
     else:  # one memory for all places
         settings["model.memory.radius"] = None
         settings["model.memory.entries"] = max(1, ENTRIES // cells)
-    if size > 128 or backbone == "timm":
-        settings["model.memory.views"] = VIEWS
+    if backbone is not None and (size > 128 or backbone == "timm"):
+        settings["model.memory.views"] = VIEWS[backbone]
     return settings
 
 
