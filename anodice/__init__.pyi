@@ -45,6 +45,7 @@ from .models.patchcore import PatchMemory as PatchMemory
 from .models.reconstruction import ReconstructionDetector as ReconstructionDetector
 from .models.vae import VAE as VAE
 from .models.vae import VAENetwork as VAENetwork
+from .objects.dataset import write_object as write_object
 from .prediction.prediction import Prediction as Prediction
 from .prediction.predictor import Predictor as Predictor
 from .programs.library import evaluate as evaluate
