@@ -21,6 +21,8 @@ PLAIN = 0.5
 """Structure along the edges below which photos count as of objects on a plain ground: those have 0.1, textures 1."""
 FINE = 192
 """Shorter sides of photos from which on 256 pixels show more than 128."""
+SQUARE = 1.05
+"""Elongation above which photos are squashed where nothing turns: all alike, and every pixel shows some of them."""
 LONG = 2.0
 """Elongation from which on textures are cut into tiles along their longer side."""
 NEARBY = 800
@@ -34,6 +36,7 @@ _EPOCHS = 6
 _MOST_TILES = 4
 _CELL = 8
 _ALIGNED = ("as they lie", "turned")
+_UNTURNED = ("as they lie", "texture")
 _DETECTORS = {
     "as they lie": "local_memory",
     "turned": "local_memory",
@@ -121,6 +124,8 @@ def choose(found: Fingerprint, auto: Auto, *, kept: Mapping[str, Any], installed
     settings: dict[str, Any] = {} if size == 128 else {"data.image_size": size}
     if pose == "turned":
         settings["data.orientation"] = {"_target_": "anodice.data.pose.LongAxis"}
+    if found.elongation > SQUARE and pose in _UNTURNED:
+        settings["data.shape_to_square"] = "squash"
     if found.elongation >= LONG and pose == "texture":
         count = min(_MOST_TILES, round(found.elongation))
         settings["data.tile"] = [1, count] if found.width > found.height else [count, 1]

@@ -62,6 +62,8 @@ def test_textures_are_compared_with_enough_patches_and_long_ones_are_cut_into_ti
     assert _chosen(replace(CLOTH, photos=20)).settings["model.memory.radius"] == 3
     assert "data.orientation" not in _chosen(CLOTH).settings
     assert _chosen(replace(CLOTH, width=500, height=1250)).settings["data.tile"] == [2, 1]
+    assert _chosen(replace(CLOTH, width=500, height=400)).settings["data.shape_to_square"] == "squash"
+    assert "data.shape_to_square" not in _chosen(replace(SCREWS, width=500, height=400)).settings
     assert _chosen(replace(CLOTH, width=3000, height=1000)).settings["data.tile"] == [1, 3]
 
 
