@@ -40,10 +40,12 @@ from .models.memory_detector import EncoderMemory as EncoderMemory
 from .models.optimizers import adam as adam
 from .models.optimizers import adamw as adamw
 from .models.optimizers import sgd as sgd
+from .models.padim import PatchGaussians as PatchGaussians
 from .models.patchcore import PatchMemory as PatchMemory
 from .models.reconstruction import ReconstructionDetector as ReconstructionDetector
 from .models.vae import VAE as VAE
 from .models.vae import VAENetwork as VAENetwork
+from .objects.dataset import write_object as write_object
 from .prediction.prediction import Prediction as Prediction
 from .prediction.predictor import Predictor as Predictor
 from .programs.library import evaluate as evaluate

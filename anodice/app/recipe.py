@@ -17,7 +17,7 @@ from typing import Any
 from anodice.errors import AnodiceError
 
 _PACKAGE = __name__.partition(".")[0]
-_ROOMS = ("augmentation", "baselines", "data", "dice", "models", "scoring", "thresholds")
+_ROOMS = ("augmentation", "baselines", "data", "dice", "models", "objects", "scoring", "thresholds")
 """Where the parts of a run are: a recipe from anywhere names nothing else."""
 
 TRUSTED = "ANODICE_PACKAGES"

@@ -29,6 +29,7 @@ from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
 from anodice.models.loading import load_weights
 from anodice.prediction.facts import PREDICTION, prediction_facts
+from anodice.programs.automatic import automatic
 from anodice.programs.loading import about, told_limits
 from anodice.programs.trainer import make_trainer
 from anodice.reporting.comparisons import Evaluated
@@ -72,7 +73,11 @@ def train(
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
     """
     begun = begin_job()
-    config = _resumed_config(run, config, changes, job) if config.resume is not None else _config_to_run(config)
+    config = (
+        _resumed_config(run, config, changes, job)
+        if config.resume is not None
+        else _config_to_run(automatic(config, changes))
+    )
     rule, detector, data, trainer = _prepare(config, run, callbacks)
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
     if config.resume is None:
