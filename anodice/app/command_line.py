@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -21,6 +23,7 @@ from omegaconf.errors import MissingMandatoryValue
 
 from anodice.app.configs import CONF, check_types, defaults, flatten
 from anodice.app.process import cores, keep_freed_memory
+from anodice.app.stopping import Stopped, stoppable
 from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
@@ -29,8 +32,14 @@ _OPEN = ("trainer.", "callbacks.", "logger.")
 """What may be added to: any argument of Lightning's Trainer, any of its callbacks and loggers."""
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOTDIR)
+"""Of a full or read-only disk, or a place that is not ours."""
+
+
 def run(program: Callable[[], None], config_name: str) -> None:
     """Call a `@hydra.main` function; mistakes of the user are printed in a sentence and end with exit status 2.
+
+    Ctrl-C ends it with status 130, SIGTERM with 143.
 
     Set HYDRA_FULL_ERROR=1 to see the traceback as well.
     """
@@ -39,7 +48,14 @@ def run(program: Callable[[], None], config_name: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     keep_freed_memory()
     try:
-        program()
+        with stoppable():
+            program()
+    except Stopped as stop:
+        if asked_for_traceback:
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C need not wait for threads to end
+        print(f"\n{stop}", file=sys.stderr)
+        sys.exit(stop.status)
     except Exception as error:
         told = sentence(error, config_name, sys.argv[1:])
         if asked_for_traceback or told is None:
@@ -166,6 +182,12 @@ def sentence(error: Exception, config_name: str, overrides: Sequence[str] = ()) 
     if isinstance(error, MissingMandatoryValue):
         key = error.full_key
         return f"expected a value for {key}, got none; set it with {key}=VALUE."
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = f" {error.filename}" if error.filename is not None else ""
+        return (
+            f"expected to write{where}, which the system refuses ({error.strerror}); make room, or choose other places "
+            "with paths.log_dir=DIR, paths.cache_dir=DIR and, in the environment, TMPDIR=DIR."
+        )
     if isinstance(error, ConfigCompositionException | MissingConfigException | OverrideParseException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     return None

@@ -62,7 +62,7 @@ MISTAKES = [
     ("train.py data=dice11 data.in_channels=2", "expected data.in_channels 1 (grey) or 3 (RGB), got 2"),
     ("train.py model=vae score.pooling.fraction=2.0", "expected score.pooling.fraction in (0, 1], got 2.0"),
     ("train.py data=dice11 data.root=nowhere", "the folder does not exist"),
-    ("train.py resume=latest", "expected a run with checkpoints/last.ckpt"),
+    ("train.py resume=latest", "expected a run with config.yaml"),
     ("evaluate.py run=nowhere", "expected a run folder, got 'nowhere', which does not exist"),
     ("evaluate.py rescore=maybe", "expected rescore to be auto, true or false, got 'maybe'"),
     ("evaluate.py rum=latest", "did you mean 'run'?"),
