@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,27 @@ from typing import Any
 from anodice.errors import AnodiceError, first_line
 
 CHECKSUMS = "checksums.json"
+
+
+def make_folder(path: Path, key: str) -> Path:
+    """Make a folder to write to, and those above it.
+
+    Args:
+        key: of the config that chooses it.
+
+    Raises:
+        AnodiceError: it cannot be made, or nothing can be written to it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(b"room")
+    except OSError as error:
+        raise AnodiceError(
+            f"expected to write to {path}, which the system refuses ({error.strerror}); make room, or choose another "
+            f"place with {key}=DIR."
+        ) from error
+    return path
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anodice.app.earlier_configs import in_present_names
-from anodice.app.files import checked, damaged, read_json, read_text
+from anodice.app.files import checked, damaged, make_folder, read_json, read_text
 from anodice.app.process import fastest_precision
 from anodice.errors import AnodiceError, first_line, nearest
 
@@ -33,7 +33,7 @@ _PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetri
 def claim_folder(wanted: str) -> str:
     """Create a folder that nobody else has, numbered where the name is taken: two starts in a second share nothing."""
     path, number = Path(wanted), 1
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, "paths.log_dir")
     while True:
         try:
             path.mkdir()
@@ -45,7 +45,7 @@ def claim_folder(wanted: str) -> str:
 
 def run_folder(wanted: str, resume: str | None, log_dir: str) -> str:
     """The folder of a training: the one to resume, or a new one."""
-    return claim_folder(wanted) if resume is None else str(find_run(resume, Path(log_dir), need=CONFIG))
+    return claim_folder(wanted) if resume is None else str(find_run(str(resume), Path(log_dir), need=CONFIG))
 
 
 def remove_unused(run: Path) -> None:

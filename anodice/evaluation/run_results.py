@@ -27,7 +27,14 @@ _METRICS = {
     "validation.normals": int,
     "validation.anomalies": int,
 }
-_PART = {"normals": int, "anomalies": int, "at": dict, "auroc": (*_NUMBER, type(None)), "faces": dict, "sessions": dict}
+_PART: dict[str, type | tuple[type, ...]] = {
+    "normals": int,
+    "anomalies": int,
+    "at": dict,
+    "auroc": (*_NUMBER, type(None)),
+    "faces": dict,
+    "sessions": dict,
+}
 
 
 def with_interruption(metrics: dict[str, Any], words: str | None) -> dict[str, Any]:

@@ -54,7 +54,7 @@ from anodice.reporting.terminal import results, where_to_look
 from anodice.reporting.visualise import codes_of, detector_figures, errors, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import Learned
+from anodice.thresholds.rules import Learned, Oracle
 from anodice.training.callbacks import StopOnInterrupt
 from anodice.training.checkpoints import resume_point
 from anodice.training.monitors import check_monitors
@@ -183,7 +183,15 @@ def _prepare(
     use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
+    if isinstance(rule, Oracle):
+        rule.check(0, 0)
     trainer = make_trainer(config, run, callbacks)
+    if trainer.world_size > 1:
+        raise AnodiceError(
+            f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
+            "the others trainings of their own: dice are small."
+        )
+    check_monitors(trainer.callbacks, detector, labelled=True)
     data: DiceDataModule = instantiate(config.data)
     log.info(describe(data.photos, width=width()))
     normals, anomalies = _counts(data)
@@ -193,11 +201,6 @@ def _prepare(
             f"expected a detector that learns the highest normal score of each class for threshold=learned, got "
             f"{type(detector).__name__}, which does not with these settings; use model=fourier, model=template "
             "model.comparison=ncc, or another threshold."
-        )
-    if trainer.world_size > 1:
-        raise AnodiceError(
-            f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
-            "the others trainings of their own: dice are small."
         )
     check_monitors(trainer.callbacks, detector, labelled=anomalies > 0)
     return rule, detector, data, trainer
