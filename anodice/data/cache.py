@@ -32,7 +32,7 @@ from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2
+_VERSION = 3
 _CHUNK = 256
 _PIECE = 32
 

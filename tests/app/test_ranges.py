@@ -12,14 +12,14 @@ from tests.app.test_configs import options
 
 WRONG = [
     *(f"seed={value}" for value in ("-1", "null", "1.5", "4294967296")),
-    *(f"optimizer.{name}" for name in ("lr=nan", "lr=-1", "lr=inf", "weight_decay=-1", "weight_decay=nan")),
+    *(f"optimizer.{name}" for name in ("lr=.nan", "lr=-1", "lr=inf", "weight_decay=-1", "weight_decay=.nan")),
     *(f"data.{name}=-1" for name in ("batch_size", "image_size", "in_channels", "steps_per_epoch")),
     *(f"data.{name}=null" for name in ("batch_size", "image_size", "in_channels", "root", "cache_dir")),
     *(f"data.{name}=3" for name in ("augmentation", "split", "orientation")),
-    *("data.root=[a,b]", "data.border_radius=nan", "paths.log_dir=null", "paths.cache_dir=3"),
+    *("data.root=[a,b]", "data.border_radius=.nan", "paths.log_dir=null", "paths.cache_dir=3"),
     *(f"optimized_metric={value}" for value in ("f1", "null", "3")),
-    *("figure_formats=null", "figure_formats=png", "augmentation.brightness=-1", "augmentation.blur=nan"),
-    *("score.smoothing=-1", "model.beta=nan", "model.network.widths=[]", "model.network.widths=[32,-1]"),
+    *("figure_formats=null", "figure_formats=png", "augmentation.brightness=-1", "augmentation.blur=.nan"),
+    *("score.smoothing=-1", "model.beta=.nan", "model.network.widths=[]", "model.network.widths=[32,-1]"),
     *("split.seed=-1", "split.validation_fraction=-0.1", "split.validation_fraction=null"),
     *(f"trainer.{name}" for name in ("max_epochs=-2", "max_epochs=0", "gradient_clip_val=-1")),
     *(f"trainer.{name}" for name in ("accumulate_grad_batches=0", "num_sanity_val_steps=-5", "log_every_n_steps=-1")),
