@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +42,39 @@ def make_folder(path: Path, key: str) -> Path:
     return path
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left half-built in a folder: `.building-*`, `.damaged-*`, untouched for an hour."""
+    for left in (*folder.glob(".building-*"), *folder.glob(".damaged-*")):
+        with suppress(OSError):  # somebody else may be faster
+            touched = max(path.stat().st_mtime for path in (left, *left.rglob("*")))
+            if time.time() - touched < _UNTOUCHED:
+                continue
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+_UNTOUCHED = 3600
+"""Seconds after which nobody is still at work."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place if all went well and is removed if not."""
+    """A path beside `path` to write to, which takes its place if all went well and is removed if not.
+
+    Raises:
+        AnodiceError: the disk is full, or nothing can be written there.
+    """
     beside = path.with_name(f".{path.name}.new")
     try:
         yield beside
         beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise AnodiceError(
+            f"expected to write {path}, which the system refuses ({error.strerror}); it is left as it was: make room, "
+            "and call the command again."
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodice.app.console import counted
-from anodice.app.files import make_folder
+from anodice.app.files import make_folder, remove_leftovers
 from anodice.app.process import cores
 from anodice.data.decode import decode, why_not
 from anodice.data.records import Record
@@ -108,7 +108,7 @@ def cached_images(root: Path, records: Sequence[Record], form: ImageFormat, *, c
         except (OSError, EOFError, ValueError, KeyError, TypeError) as damage:
             log.warning("the image cache %s is damaged (%s); it is built anew", folder, damage)
             _discard(folder)
-    make_folder(folder.parent, "paths.cache_dir")
+    remove_leftovers(make_folder(folder.parent, "paths.cache_dir"))
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
         _build(building, root, records, form)

@@ -143,7 +143,7 @@ def _scores_again(rescore: bool | str, root: str | None) -> bool | None:
 
 def _score_again(run: Path, root: str | None) -> None:
     # What needs no model need not wait for torch and Lightning: other thresholds, comparisons, wrong names of runs.
-    from anodice.data.photos import groups, near_leaks
+    from anodice.data.photos import evidence
     from anodice.evaluation.inference import score_photos
     from anodice.evaluation.pixel_metrics import pixel_figures
     from anodice.prediction.facts import PREDICTION, prediction_facts
@@ -153,10 +153,9 @@ def _score_again(run: Path, root: str | None) -> None:
     config = run_folder.read_config(run)
     use_threads(config.get("threads", "auto"))  # another number may change the last digit
     detector, data = load_run(run, root)
-    scored, photos, near = score_photos(detector, data), data.photos, near_leaks(data.photos)
-    table = score_table(
-        photos.records, photos.split, scored.scores, scored.classes, groups=groups(photos), near_leaked=near
-    )
+    photos, (together, near) = data.photos, evidence(data.photos)
+    scored = score_photos(detector, data)
+    table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together, near_leaked=near)
     pixels = pixel_figures(scored, photos, near_leaked=near)
     measured = _measured(run)
     head = {**about(config, detector), **{name: measured.get(name) for name in (*MEASURED, "interrupted")}}

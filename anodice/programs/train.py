@@ -23,7 +23,7 @@ from anodice.app.process import begin_job, use_threads
 from anodice.app.recipe import check_names, names_in
 from anodice.app.stopping import NAMES, Stopped
 from anodice.data.datamodule import DiceDataModule
-from anodice.data.photos import groups, near_leaks
+from anodice.data.photos import evidence
 from anodice.data.splitting.split import write_split
 from anodice.errors import AnodiceError
 from anodice.evaluation.inference import ScoredPhotos, score_photos
@@ -101,7 +101,8 @@ def train(
     stopped = _stopped(trainer)
 
     photos = data.photos
-    together, near, start = groups(photos), near_leaks(photos), time.perf_counter()
+    together, near = evidence(photos)
+    start = time.perf_counter()
     scored = score_photos(detector, data)
     measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(scored.indices)
     table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together, near_leaked=near)
