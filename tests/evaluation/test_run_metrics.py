@@ -9,7 +9,8 @@ import pytest
 
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import run_metrics
-from anodice.evaluation.score_table import COLUMNS, read_scores, same_images, write_scores
+from anodice.evaluation.score_files import read_scores_csv
+from anodice.evaluation.score_table import COLUMNS, same_images, write_scores
 from anodice.metrics.bootstrap import rate_interval
 from anodice.metrics.sweep import sweep
 from anodice.thresholds.f1 import F1Max, F1MaxPlain
@@ -181,7 +182,7 @@ def test_sessions_count_misses_too():
 def test_scores_are_read_back_to_the_last_digit(tmp_path):
     table = made_up()
     write_scores(tmp_path / "scores.csv", table, fitted_to(table).chosen)
-    again = read_scores(tmp_path / "scores.csv")
+    again = read_scores_csv(tmp_path / "scores.csv")
     for name in (
         "path",
         "split",
@@ -200,8 +201,8 @@ def test_scores_are_read_back_to_the_last_digit(tmp_path):
 
 def test_scores_without_a_column_are_refused(tmp_path):
     (tmp_path / "scores.csv").write_text("path,score\na.png,1\n")
-    with pytest.raises(AnodiceError, match="label, leaked, predicted, session, split, verdict is missing"):
-        read_scores(tmp_path / "scores.csv")
+    with pytest.raises(AnodiceError, match="split, class, face, session, label, verdict, leaked, content, pred"):
+        read_scores_csv(tmp_path / "scores.csv")
 
 
 def test_a_detector_without_classes_has_no_accuracy():
@@ -320,7 +321,7 @@ def test_trivial_baselines_need_no_detector():
 def test_near_copies_are_read_back(tmp_path, near):
     table = made_up(near=near)
     write_scores(tmp_path / "scores.csv", table, fitted_to(table).chosen)
-    again = read_scores(tmp_path / "scores.csv").near_leaked
+    again = read_scores_csv(tmp_path / "scores.csv").near_leaked
     assert again is None if near is None else (again == table.near_leaked).all()
     assert again is None or again.sum() == near
 
@@ -331,7 +332,7 @@ def test_scores_of_before_the_groups_are_read(tmp_path):
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0].split(",") == list(COLUMNS)
     (tmp_path / "scores.csv").write_text("\n".join(line.rsplit(",", 2)[0] for line in lines))
-    again = read_scores(tmp_path / "scores.csv")
+    again = read_scores_csv(tmp_path / "scores.csv")
     assert again.near_leaked is None
     assert (again.group == table.content).all()
 
