@@ -48,11 +48,12 @@ from anodice.data.splitting.split import with_fewer_to_fit
 from anodice.errors import AnodiceError, unknown
 from anodice.evaluation.inference import score_photos
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
+from anodice.evaluation.run_results import METRICS, read_metrics
 from anodice.evaluation.score_table import score_table
 from anodice.metrics.sweep import sweep
 from anodice.models.backbones import INSTALLED, installed_weights
 from anodice.reporting.markdown import markdown_table, number, runs_table
-from anodice.reporting.run_files import METRICS, write_results
+from anodice.reporting.run_files import write_results
 from anodice.thresholds.fitted import fit_thresholds
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     run_folder.register_resolvers()
     run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir, need=METRICS)
-    config, measured = run_folder.read_config(run), json.loads((run / METRICS).read_text())
+    config, measured = run_folder.read_config(run), read_metrics(run)
     if options.root is not None:
         config.data.root = options.root
     use_threads("auto")

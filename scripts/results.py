@@ -22,10 +22,10 @@ from anodice.app import run_folder
 from anodice.app.arguments import TOLD, as_options
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
 from anodice.errors import AnodiceError, unknown
+from anodice.evaluation.run_results import read_metrics
 from anodice.programs.robustness import FOLDER, robustness
 from anodice.reporting.markdown import markdown_table, number, with_interval
 from anodice.reporting.robustness import compare
-from anodice.reporting.run_files import METRICS
 
 DETECTORS = ("conv_ae", "vae", "ae_classifier", "inception_cae", "defect_unet", "local_memory")
 SEEDS = (0, 1, 2)
@@ -187,7 +187,7 @@ def _table(found: Found) -> str:
 
 def _metrics(log_dir: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     found = {name: finished(log_dir / name) for name in names}
-    return {name: json.loads((run / METRICS).read_text()) for name, run in found.items() if run is not None}
+    return {name: read_metrics(run) for name, run in found.items() if run is not None}
 
 
 def _robustness(log_dir: Path) -> dict[str, dict[str, Any]]:

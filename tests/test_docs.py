@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF
 from anodice.app.run_folder import register_resolvers
+from anodice.models.auto import Auto
 from anodice.models.detector import Detector
 from tests.pages import COMMANDS, PAGES, PROGRAMS, PROJECT, SCRIPTS, blocks_of, commands_of
 from tests.runs import skip_without_extras
@@ -52,12 +53,12 @@ def test_every_command_composes_and_its_detector_can_be_made(words, dice_root):
         )
     if program == "train.py":
         config.data.root = str(dice_root)  # tells the classes
-        for part in (config.model, config.model.get("backbone", {})):
+        for part in (config.model, config.model.get("backbone") or {}):
             if "painter" in part:
                 part.painter.stamps = 36  # quicker
         recipe = OmegaConf.to_yaml(config.model, resolve=True)
         if recipe not in MADE:
-            assert isinstance(instantiate(config.model), Detector)
+            assert isinstance(instantiate(config.model), Detector | Auto)
             MADE.add(recipe)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from anodice.app.configs import composed
 from anodice.errors import AnodiceError
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 
 PROJECT = Path(__file__).parents[2]
 
@@ -55,7 +55,7 @@ def test_its_scores_get_thresholds_and_figures_as_ours_do_and_are_compared(scrip
     monkeypatch.setattr(script, "fit_and_score", knows)
     script.main(["run=latest", "--log-dir", str(tmp_path), "--detector", "Padim", "--per-class", "2", "n_features=7"])
     folder = tmp_path / "runs" / "anomalib_Padim"
-    metrics, table = json.loads((folder / "metrics.json").read_text()), read_scores(folder / "scores.csv")
+    metrics, table = json.loads((folder / "metrics.json").read_text()), read_scores(folder)
     assert (metrics["model"], metrics["parameters"]) == ("anomalib's Padim", 8)
     assert (metrics["fit_seconds"], metrics["score_milliseconds"]) == (1.5, 2.5)
     clean = metrics["test"]["clean"]["at"]["f1_max"]
