@@ -107,8 +107,8 @@ def test_help_shows_how_to_call_it(program):
     )
     assert done.returncode == 0
     assert f"python {program}" in done.stdout
-    rules = "f1_max, f_beta, learned, manual, mean_plus_std, midpoint, normal_quantile, normals_only, oracle, per_class"
-    assert f"threshold: {rules}, precision_at, recall_at, t12" in done.stdout
+    rules = "f1_max, f1_max_plain, f_beta, learned, manual, mean_plus_std, midpoint, normal_quantile, normals_only"
+    assert f"threshold: {rules}, oracle, per_class, precision_at, recall_at, t12" in done.stdout
 
 
 def test_a_launcher_that_is_not_installed_is_named_with_its_extra():
