@@ -22,9 +22,9 @@ from PIL import Image
 from anodice.app import run_folder
 from anodice.app.arguments import TOLD, as_options
 from anodice.errors import AnodiceError, unknown
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores, read_thresholds
 from anodice.programs.loading import load_run
-from anodice.reporting.run_files import SCORES, read_thresholds, score_figures
+from anodice.reporting.run_files import score_figures
 from anodice.reporting.visualise import Shown, detector_figures, sample
 
 DETECTORS = (
@@ -68,7 +68,7 @@ def _figures(name: str, run: Path) -> dict[str, Figure]:
     shown = sample(detector, data, of_each=3)
     figures = {name: _joined(f"{about}: validation photos", shown["normal"], shown["anomalous"]).page()}
     if name == "vae":
-        found = score_figures(read_scores(run / SCORES), read_thresholds(run), title=about)
+        found = score_figures(read_scores(run), read_thresholds(run), title=about)
         figures["scores"] = found["validation_scores"]
     if name == "template":
         figures |= detector_figures(detector, None, title=about)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -17,11 +19,13 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from anodice.app.configs import CONF, check_types, defaults, flatten
 from anodice.app.process import cores, keep_freed_memory
-from anodice.errors import AnodiceError
+from anodice.app.ranges import check_ranges
+from anodice.app.stopping import Stopped, stoppable
+from anodice.errors import AnodiceError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +33,14 @@ _OPEN = ("trainer.", "callbacks.", "logger.")
 """What may be added to: any argument of Lightning's Trainer, any of its callbacks and loggers."""
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOTDIR)
+"""Of a full or read-only disk, or a place that is not ours."""
+
+
 def run(program: Callable[[], None], config_name: str) -> None:
     """Call a `@hydra.main` function; mistakes of the user are printed in a sentence and end with exit status 2.
+
+    Ctrl-C ends it with status 130, SIGTERM with 143.
 
     Set HYDRA_FULL_ERROR=1 to see the traceback as well.
     """
@@ -39,7 +49,14 @@ def run(program: Callable[[], None], config_name: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors on instead of printing them
     keep_freed_memory()
     try:
-        program()
+        with stoppable():
+            program()
+    except Stopped as stop:
+        if asked_for_traceback:
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C need not wait for threads to end
+        print(f"\n{stop}", file=sys.stderr)
+        sys.exit(stop.status)
     except Exception as error:
         told = sentence(error, config_name, sys.argv[1:])
         if asked_for_traceback or told is None:
@@ -91,13 +108,12 @@ def check_no_sweep(choices: Mapping[str, str | None]) -> None:
 
 
 def check_values(config: DictConfig) -> None:
-    """Refuse a seed, a number of threads or of epochs that cannot be.
+    """Refuse values out of their range, and a number of threads or of epochs that cannot be.
 
     Raises:
         AnodiceError: the key, what was expected and what came.
     """
-    if not isinstance(config.seed, int) or config.seed < 0:
-        raise AnodiceError(f"expected seed to be a whole number of at least 0, got {config.seed!r}.")
+    check_ranges(config)
     if config.threads != "auto" and (type(config.threads) is not int or config.threads < 1):
         raise AnodiceError(f"expected threads to be auto or a whole number of at least 1, got {config.threads!r}.")
     if config.threads != "auto" and config.threads > cores():
@@ -108,6 +124,11 @@ def check_values(config: DictConfig) -> None:
     epochs, ends = config.trainer.max_epochs, {config.trainer.get(name) for name in ("max_steps", "max_time")}
     if epochs is not None and epochs < 1 and ends <= {None, -1}:
         raise AnodiceError(f"expected trainer.max_epochs of at least 1, got {epochs}: a training has to end.")
+    between, steps = config.trainer.get("val_check_interval"), config.data.steps_per_epoch
+    if isinstance(between, int) and steps is not None and not 0 < between <= steps:
+        raise AnodiceError(
+            f"expected trainer.val_check_interval of 1 to data.steps_per_epoch={steps}, got {between}; change either."
+        )
 
 
 def _quoted(argument: str) -> str:
@@ -120,7 +141,7 @@ def _quoted(argument: str) -> str:
     if argument.startswith("-") or not value or value[0] in "'\"[{" or not Path(value).exists():
         return argument
     escaped = value.replace("'", "\\'")
-    return f"{key}='{escaped}'" if os.sep in value else argument
+    return argument if re.fullmatch(r"[\w.+-]+", value) else f"{key}='{escaped}'"
 
 
 def _leave(told: str) -> None:
@@ -163,17 +184,37 @@ def sentence(error: Exception, config_name: str, overrides: Sequence[str] = ()) 
         return f"{error}; choose one of the options that python {config_name}.py --help lists."
     if isinstance(error, InstantiationException):
         return _unfit(error)
+    name = type(error).__name__  # those of torch and Lightning are not loaded for their sake
+    if name in ("MemoryError", "OutOfMemoryError") or "t allocate memory" in str(error):
+        return f"expected enough memory, which there is not ({first_line(error)}); lower data.batch_size or image_size."
+    if name == "MisconfigurationException":
+        return f"{' '.join(str(error).split())}"
     if isinstance(error, MissingMandatoryValue):
         key = error.full_key
         return f"expected a value for {key}, got none; set it with {key}=VALUE."
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = f" {error.filename}" if error.filename is not None else ""
+        return (
+            f"expected to write{where}, which the system refuses ({error.strerror}); make room, or choose other places "
+            "with paths.log_dir=DIR, paths.cache_dir=DIR and, in the environment, TMPDIR=DIR."
+        )
     if isinstance(error, ConfigCompositionException | MissingConfigException | OverrideParseException):
-        return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
+        quote = ""
+        if isinstance(error, OverrideParseException):
+            quote = ". A value with spaces, commas or brackets stands between quotes: 'data.root=\"my photos (1)\"'"
+        return f"{error}{quote}" if error.__cause__ is None else f"{error} ({error.__cause__}){quote}"
+    if isinstance(error, InterpolationResolutionError):
+        return f"{first_line(error)}; python {config_name}.py --cfg job shows what the config holds."
     return None
 
 
 def _unfit(error: InstantiationException) -> str | None:
     """What to say of settings that do not fit what was chosen; None where something else went wrong."""
     where = re.search(r"full_key: (\S+)", str(error))
+    if where is not None and isinstance(error.__cause__, _FROM_SETTINGS):
+        key, why = where.group(1), first_line(error.__cause__).partition(" full_key:")[0].rstrip(".")
+        if "unexpected keyword argument" not in why:
+            return f"{key} cannot be made with these settings: {why}; python train.py --cfg job shows those of conf/."
     extra = re.search(
         r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", str(error.__cause__ or error)
     )
@@ -184,6 +225,10 @@ def _unfit(error: InstantiationException) -> str | None:
         f"{key} has no setting '{name}' with what was chosen, {extra.group(1)}, though an experiment or the command "
         f"line sets {key}.{name}; take it away with ~{key}.{name}, or choose what it belongs to."
     )
+
+
+_FROM_SETTINGS = (TypeError, ValueError, RuntimeError, AttributeError, KeyError, ArithmeticError, MemoryError)
+"""What the constructors of parts, ours and others', raise on values that they cannot do with."""
 
 
 def _unknown_key(key: str, config_name: str, overrides: Sequence[str]) -> str:

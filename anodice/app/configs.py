@@ -103,8 +103,14 @@ def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str 
     groups = {folder.name for folder in CONF.iterdir() if folder.is_dir()} - {"hydra"}
     chosen = [f"{group}={option}" for group, option in choices.items() if group in groups and option is not None]
     expected = flatten(defaults(config_name, chosen))
+    known = {key.partition(".")[0] for key in expected}
+    for key in config:
+        if key not in known | {"hydra"}:
+            raise AnodiceError(f"expected keys that something reads, got {key}; {config_name}.py --cfg job shows them.")
     for key, value in flatten(config).items():
         default = expected.get(key)
+        if isinstance(default, str) and "$" not in default and default != "auto" and isinstance(value, int | float):
+            raise AnodiceError(f"expected {key} to be a word (the default is {default}), got {value!r}.")
         # Lightning takes numbers, words and lists as devices; null is refused where it is used, if it is.
         if key == "trainer.devices" or not isinstance(default, bool | int | float) or value is None:
             continue

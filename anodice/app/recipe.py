@@ -9,16 +9,18 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Mapping, Sequence
-from functools import partial
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from anodice.errors import AnodiceError
+from anodice.app.configs import CONF
+from anodice.errors import AnodiceError, first_line
 
 _PACKAGE = __name__.partition(".")[0]
 _ROOMS = ("augmentation", "baselines", "data", "dice", "models", "objects", "scoring", "thresholds")
-"""Where the parts of a run are: a recipe from anywhere names nothing else."""
+"""Where the parts of a run are: public classes of theirs may stand in a recipe from anywhere."""
 
 TRUSTED = "ANODICE_PACKAGES"
 """The environment variable with the names of packages, separated by commas, whose parts are built as well."""
@@ -57,7 +59,8 @@ def recipe(made: object) -> Any:
 
 
 def make(told: Any, *, known: Mapping[str, type] | None = None) -> Any:
-    """The inverse of `recipe`, which may come from a stranger: only parts of this package are built, and those given.
+    """The inverse of `recipe`, which may come from a stranger: only what `conf/` names, public classes of our parts,
+    and what is given are built.
 
     Parts of other packages are built where the user has named these in the environment variable `ANODICE_PACKAGES`.
 
@@ -86,7 +89,15 @@ def _called(target: Any, arguments: dict[str, Any]) -> Any:
         raise AnodiceError(
             f"expected the arguments of {_name(target)} in a recipe, got {', '.join(arguments) or 'none'}: {error}."
         ) from error
-    return target(**arguments)
+    try:
+        return target(**arguments)
+    except AnodiceError:
+        raise
+    except Exception as error:  # of any kind, from arguments of any kind
+        told = ", ".join(f"{name}={value!r:.60}" for name, value in arguments.items())
+        raise AnodiceError(
+            f"expected arguments that make a {_name(target)}, got {told or 'none'}: {first_line(error)}."
+        ) from error
 
 
 def _arguments(kind: type) -> list[str]:
@@ -104,21 +115,68 @@ def _name(target: Any) -> str:
     return name
 
 
-def _found(name: str) -> Any:
+def check_names(told: Any, *, trusted: Collection[str] = ()) -> None:
+    """Refuse a config that names what `make` would not build; for one that Hydra builds.
+
+    Args:
+        told: plain values.
+        trusted: further names, such as those of the user's own command.
+
+    Raises:
+        AnodiceError: the name, and how to trust its package.
+    """
+    for name in sorted(set(names_in(told)) - set(trusted)):
+        _check_name(name)
+
+
+def names_in(told: Any) -> Iterator[str]:
+    """Every name that a config would have built.
+
+    >>> list(names_in({"a": {"_target_": "x.Y", "b": [{"_target_": "z"}]}}))
+    ['x.Y', 'z']
+    """
+    if isinstance(told, Mapping):
+        if "_target_" in told:
+            yield str(told["_target_"])
+        told = list(told.values())
+    if isinstance(told, list | tuple):
+        for value in told:
+            yield from names_in(value)
+
+
+@cache
+def _in_conf() -> frozenset[str]:
+    """The names in `conf/`, our own and the few of Lightning."""
+    texts = (path.read_text() for path in CONF.rglob("*.yaml"))
+    return frozenset(name for text in texts for name in re.findall(r"_target_:\s*([\w.]+)", text))
+
+
+def _check_name(name: str) -> None:
+    """Raise for a name that is neither in `conf/` nor a public class of ours, unless the user trusts its package."""
     module, _, attribute = name.rpartition(".")
     package, _, rest = module.partition(".")
-    own = package == _PACKAGE and rest.partition(".")[0] in _ROOMS
-    if not own and (package in ("", _PACKAGE) or package not in os.environ.get(TRUSTED, "").split(",")):
-        rooms = ", ".join(f"{_PACKAGE}.{room}" for room in _ROOMS)
+    if name in _in_conf() or (package not in ("", _PACKAGE) and package in os.environ.get(TRUSTED, "").split(",")):
+        return
+    own = package == _PACKAGE and rest.partition(".")[0] in _ROOMS and not attribute.startswith("_")
+    if not own or not inspect.isclass(_imported(name)) or _imported(name).__module__ != module:
         raise AnodiceError(
-            f"expected a name of {rooms} in a recipe, got '{name}', which is not built; if it is yours, name its "
-            f"package in the environment: {TRUSTED}={package or 'PACKAGE'}."
+            f"expected a name of conf/ or a public class of {_PACKAGE}.{{{','.join(_ROOMS)}}} in a recipe, got "
+            f"'{name}', which is not built; if it is yours, name its package in the environment: "
+            f"{TRUSTED}={package or 'PACKAGE'}."
         )
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise AnodiceError(f"expected a name of {_PACKAGE} in a recipe, got '{name}', which is not there.") from error
-    # What a module has imported from elsewhere may do anything.
-    if not (inspect.isclass(found) or inspect.isfunction(found)) or found.__module__ != module:
-        raise AnodiceError(f"expected a class or a function of {module} in a recipe, got '{name}'.")
+
+
+def _found(name: str) -> Any:
+    _check_name(name)
+    found = _imported(name)
+    if not (inspect.isclass(found) or inspect.isfunction(found)):
+        raise AnodiceError(f"expected a class or a function in a recipe, got '{name}'.")
     return found

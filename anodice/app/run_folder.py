@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from anodice.app.earlier_configs import in_present_names
+from anodice.app.files import checked, damaged, make_folder, read_json, read_text
 from anodice.app.process import fastest_precision
-from anodice.errors import AnodiceError, nearest
+from anodice.errors import AnodiceError, first_line, nearest
 
 CONFIG, SPLIT, ENVIRONMENT, CHECKPOINTS = "config.yaml", "split.json", "environment.json", "checkpoints"
 BEST, LAST = f"{CHECKPOINTS}/best.ckpt", f"{CHECKPOINTS}/last.ckpt"
@@ -30,7 +33,7 @@ _PACKAGES = ("anodice", "torch", "torchvision", "pytorch-lightning", "torchmetri
 def claim_folder(wanted: str) -> str:
     """Create a folder that nobody else has, numbered where the name is taken: two starts in a second share nothing."""
     path, number = Path(wanted), 1
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, "paths.log_dir")
     while True:
         try:
             path.mkdir()
@@ -42,7 +45,7 @@ def claim_folder(wanted: str) -> str:
 
 def run_folder(wanted: str, resume: str | None, log_dir: str) -> str:
     """The folder of a training: the one to resume, or a new one."""
-    return claim_folder(wanted) if resume is None else str(find_run(resume, Path(log_dir), need=LAST))
+    return claim_folder(wanted) if resume is None else str(find_run(str(resume), Path(log_dir), need=CONFIG))
 
 
 def remove_unused(run: Path) -> None:
@@ -50,6 +53,13 @@ def remove_unused(run: Path) -> None:
     files = list(run.iterdir())
     if all(file.name == "train.log" or file.name.startswith("events.out.tfevents.") for file in files):
         shutil.rmtree(run, ignore_errors=True)
+
+
+def clear(run: Path) -> None:
+    """Take away what a cut or failed training left and the next one in its folder would not write over."""
+    shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
+    for left in [*run.glob("events.out.tfevents.*"), run / FIT]:
+        left.unlink(missing_ok=True)
 
 
 def class_names(layout: DictConfig, root: object) -> ListConfig:
@@ -125,22 +135,71 @@ def find_runs(reference: str, log_dir: Path, *, need: str = BEST) -> list[Path]:
 
 
 def read_config(run: Path) -> DictConfig:
-    """The resolved config that the run was made with; one of an earlier version is put into present names."""
-    return in_present_names(OmegaConf.load(run / CONFIG))
+    """The resolved config that the run was made with; one of an earlier version is put into present names.
+
+    Raises:
+        AnodiceError: it is missing or damaged, or would look something up, such as the environment.
+    """
+    path = run / CONFIG
+    text = read_text(run, CONFIG)
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise damaged(path, "it has aliases, by which a small file may claim a large memory")
+        told = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError, TypeError) as error:
+        raise damaged(path, first_line(error)) from error
+    checked(told, path, dict.fromkeys(("model", "data", "trainer"), dict))
+    looked_up = next((f"{key}: {value}" for key, value in _words(told) if "${" in value), None)
+    if looked_up is not None:
+        raise AnodiceError(
+            f"expected plain values in {path}, got {looked_up}, which is not looked up; write the value."
+        )
+    try:
+        config = in_present_names(OmegaConf.create(told))
+    except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        raise damaged(path, first_line(error)) from error
+    checked(OmegaConf.to_container(config), path, _NEEDED)
+    return config
+
+
+_NEEDED = {
+    "seed": int,
+    "name.model": str,
+    "name.data": str,
+    "model._target_": str,
+    "data._target_": str,
+    "data.image_size": int,
+    "data.in_channels": int,
+    "trainer.accelerator": str,
+    "threshold": dict,
+}
+"""What a run's config holds at least."""
 
 
 def read_plain_config(run: Path) -> dict[str, Any]:
-    """The same in plain values; nothing outside the file, such as the environment, is looked at."""
-    found = OmegaConf.to_container(read_config(run), resolve=False)
+    """The same in plain values."""
+    found = OmegaConf.to_container(read_config(run))
     assert isinstance(found, dict)
     return found
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write beside the old file, then replace it: a reader never sees half of it."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    beside.replace(path)
+def read_digest(run: Path) -> str:
+    """The digest of the run's split.
+
+    Raises:
+        AnodiceError: `split.json` is missing or damaged.
+    """
+    return read_json(run, SPLIT, {"digest": str})["digest"]
+
+
+def _words(told: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every word of a config, with the keys that lead to it."""
+    if isinstance(told, str):
+        yield key, told
+    if isinstance(told, dict):
+        yield from ((key, str(part)) for part in told)
+    for part, value in told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ():
+        yield from _words(value, f"{key}.{part}".strip("."))
 
 
 def readable(path: Path) -> Path:

@@ -17,7 +17,8 @@ except ImportError:  # no Unix: nobody is kept out
     fcntl = None  # type: ignore[assignment]
 
 from anodice.app.configs import CONF
-from anodice.app.run_folder import write_json
+from anodice.app.files import read_json, write_json
+from anodice.errors import AnodiceError
 
 SWEEP, JOB, STUDY, LOCK = "sweep.json", "job.json", "study.db", ".lock"
 FINISHED, FAILED, PRUNED = "finished", "failed", "pruned"
@@ -138,5 +139,9 @@ def write_job(folder: Path, state: str, **told: Any) -> None:
 
 def read_job(folder: Path) -> dict[str, Any]:
     """What became of a job: `state`, and its `reason` where it failed or was pruned; empty where it has not ended."""
-    path = folder / JOB
-    return json.loads(path.read_text()) if path.is_file() else {}
+    if not (folder / JOB).is_file():
+        return {}
+    try:
+        return read_json(folder, JOB, {"state": str})
+    except AnodiceError as error:
+        return {"state": FAILED, "reason": str(error)}

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodice.app.console import counted
+from anodice.app.files import make_folder, remove_leftovers
 from anodice.app.process import cores
 from anodice.data.decode import decode, why_not
 from anodice.data.frame import Frame
@@ -32,7 +33,7 @@ from anodice.data.records import Record
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2
+_VERSION = 3
 _CHUNK = 256
 _PIECE = 32
 
@@ -71,7 +72,7 @@ def cached_images(root: Path, records: Sequence[Record], form: ImageFormat, *, c
         except (OSError, EOFError, ValueError, KeyError, TypeError) as damage:
             log.warning("the image cache %s is damaged (%s); it is built anew", folder, damage)
             _discard(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(make_folder(folder.parent, "paths.cache_dir"))
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
         _build(building, root, records, form)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,11 @@ from anodice.data.records import FORMATS, read_bytes
 
 MOST_PIXELS = 100_000_000
 """Of a photo. A small file may claim many more, and fill the memory with them."""
+
+_MANY_PIXELS = 10_000_000
+"""Photos with more are decoded one after the other, whatever the number of threads."""
+
+_one_at_a_time = threading.Lock()
 
 
 class Decoded(NamedTuple):
@@ -57,6 +63,13 @@ def decode_image(image: Image.Image, *, image_size: int | Frame, in_channels: in
     """As `decode`, of an image that Pillow has opened; it is turned in place as its EXIF data say."""
     if image.width * image.height > MOST_PIXELS:
         raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS:,}")
+    if image.width * image.height > _MANY_PIXELS:
+        with _one_at_a_time:
+            return _decoded(image, image_size, in_channels)
+    return _decoded(image, image_size, in_channels)
+
+
+def _decoded(image: Image.Image, image_size: int, in_channels: int) -> Decoded:
     ImageOps.exif_transpose(image, in_place=True)
     original = _to_eight_bit(image)
     shown = _array(original)
@@ -88,6 +101,42 @@ def _array(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _to_eight_bit(image: Image.Image) -> Image.Image:
+    """The image as grey or RGB, as people see it: what shows through lies on white.
+
+    Raises:
+        ValueError: numbers of a range that nobody knows.
+    """
+    if image.mode in ("L", "RGB"):
+        return image
+    if image.mode == "F":
+        return Image.fromarray(_grey_of_floats(np.asarray(image)))
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips at 255
-        return Image.fromarray((np.asarray(image).astype(np.uint32) // 256).clip(0, 255).astype(np.uint8))
-    return image if image.mode in ("L", "RGB") else image.convert("RGB")
+        return Image.fromarray(_grey_of_integers(np.asarray(image), bits=_bits(image)))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), shown).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_of_floats(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    if not np.isfinite(values).all():
+        raise ValueError("some of its pixels are no numbers or infinite")
+    if values.min() < 0 or values.max() > 1:
+        raise ValueError(f"its pixels are of {values.min():g} to {values.max():g}, and floats have to be of 0 to 1")
+    return np.round(values * 255).astype(np.uint8)
+
+
+def _grey_of_integers(values: NDArray[Any], *, bits: int) -> NDArray[np.uint8]:
+    if bits > 16 or values.min() < 0 or values.max() >= 2**16:
+        raise ValueError("its pixels are whole numbers of more than 16 bits, whose range nobody knows")
+    return (values.astype(np.uint32) // 256).astype(np.uint8)
+
+
+def _bits(image: Image.Image) -> int:
+    """Of a pixel of a TIFF file; 16 for others, which have no more."""
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))
+    return max(bits) if isinstance(bits, tuple) else int(bits)
+
+
+_BITS_PER_SAMPLE = 258
+"""The tag of TIFF."""

@@ -26,7 +26,7 @@ from anodice.data.splitting.near_duplicates import (
 )
 from anodice.data.splitting.split import Split
 from anodice.data.splitting.strategies import Splitting
-from anodice.errors import AnodiceError
+from anodice.errors import AnodiceError, first_line
 from anodice.functional.registration import SIDE
 
 log = logging.getLogger(__name__)
@@ -149,6 +149,19 @@ def near_leaks(photos: Photos) -> frozenset[int]:
     trained = {records[i].content for i in (*split.fit, *split.validation)}
     near = near_contents(records, near_duplicates(photos), trained)
     return frozenset(i for i in split.test if records[i].content in near and i not in split.leaked)
+
+
+def evidence(photos: Photos) -> tuple[NDArray[np.int64] | None, frozenset[int] | None]:
+    """`groups` and `near_leaks`; None for both, with a warning, where the memory does not suffice to look for them."""
+    try:
+        return groups(photos), near_leaks(photos)
+    except MemoryError as error:
+        log.warning(
+            "not enough memory to look for near duplicates (%s): intervals take exact copies alone for one piece of "
+            "evidence, and there is no distinct test",
+            first_line(error),
+        )
+        return None, None
 
 
 def _pairs(walked: Walk, records: Sequence[Record], rows: NDArray[np.intp], cache_dir: Path) -> tuple[Pair, ...]:

@@ -157,10 +157,9 @@ def walk(root: str | Path, layout: Layout) -> Walk:
             if folder.only is not None and name not in folder.only:
                 continue
             path = f"{below}{name}"
-            data = b"" if _is_hidden(name) else read_bytes(f"{root}/{path}")
-            reason = "hidden file" if _is_hidden(name) else _why_not_an_image(data)
+            data, reason = _read(f"{root}/{path}", name)
             if reason is not None:
-                skipped.append((path, reason))
+                skipped.append((path.encode(errors="surrogateescape").decode(errors="replace"), reason))
                 continue
             records.append(
                 Record(
@@ -214,7 +213,30 @@ def _files(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_file())
+        return sorted(entry.name for entry in entries if _is_file(entry))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to one; a link that leads nowhere is told with the others that cannot be read."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+    except OSError:  # such as a loop of links
+        return True
+
+
+def _read(path: str, name: str) -> tuple[bytes, str | None]:
+    """The content of a file, and why it is no photo; None where it looks like one."""
+    if _is_hidden(name):
+        return b"", "hidden file"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return b"", "its name is not UTF-8; rename it"
+    try:
+        data = read_bytes(path)
+    except OSError as error:
+        return b"", f"cannot be read ({error.strerror})"
+    return data, _why_not_an_image(data)
 
 
 def read_bytes(path: str) -> bytes:

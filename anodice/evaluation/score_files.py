@@ -1,9 +1,10 @@
-"""Scores of any program, in a CSV file, as a score table."""
+"""Scores in a CSV file, a run's own or those of any program, as a score table."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 
 from anodice.data.records import UNKNOWN
 from anodice.errors import AnodiceError, first_line, nearest
-from anodice.evaluation.score_table import ScoreTable
+from anodice.evaluation.score_table import COLUMNS, ScoreTable
 
 NEEDED = ("path", "score", "label")
 """The columns without which there is nothing to evaluate; `split`, `class`, `group` and more may stand beside them."""
 
 _LABELS = {"0": False, "1": True, "false": False, "true": True, "normal": False, "anomalous": True}
 _FLAGS = {"": False, "0": False, "1": True, "false": False, "true": True}
+_BITS = {"0": False, "1": True}
+_LATER = {"group", "near_leaked"}
+"""Columns that runs of before lack."""
 _SPLITS = {"validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 _LEARNED = ("train", "training", "fit")
 """Splits that are left out: scores of photos that were learned from say nothing."""
@@ -83,18 +87,52 @@ def read_score_file(path: Path) -> ScoreFile:
     return ScoreFile(kept, _about(path, counts, dealt="split" not in rows[0]))
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_scores_csv(path: Path) -> ScoreTable:
+    """Read the `scores.csv` of a run, which holds what `write_scores` wrote, to the last digit.
+
+    Raises:
+        AnodiceError: another format, a column that is missing, a value that cannot be.
+    """
+    rows = _rows(path, needed=tuple(name for name in COLUMNS if name not in _LATER), strip=False)
+    _column(path, rows, "verdict", _BITS.__getitem__)
+    there = rows[0].keys()
+    looked = "near_leaked" in there and rows[0]["near_leaked"] != ""
+    table = ScoreTable(
+        path=np.array([row["path"] for row in rows]),
+        split=np.array(_column(path, rows, "split", _own_split)),
+        class_name=np.array([row["class"] for row in rows]),
+        face=np.array(_column(path, rows, "face", lambda word: int(word or 0))),
+        session=np.array([row["session"] for row in rows]),
+        label=np.array(_column(path, rows, "label", _BITS.__getitem__), dtype=bool),
+        score=np.array(_column(path, rows, "score", _finite), dtype=np.float64),
+        leaked=np.array(_column(path, rows, "leaked", _BITS.__getitem__), dtype=bool),
+        content=np.array([row["content"] for row in rows]),
+        predicted=np.array([row["predicted"] for row in rows]),
+        group=np.array([row.get("group") or row["content"] for row in rows]),  # runs of before have contents alone
+        near_leaked=np.array(_column(path, rows, "near_leaked", _BITS.__getitem__), dtype=bool) if looked else None,
+    )
+    _check_once(path, table)
+    return table
+
+
+def _own_split(word: str) -> str:
+    if word not in ("validation", "test"):
+        raise ValueError(word)
+    return word
+
+
+def _rows(path: Path, *, needed: Sequence[str] = NEEDED, strip: bool = True) -> list[dict[str, str]]:
     """The rows of the file by column, checked for their shape."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AnodiceError(
-            f"expected a CSV file in UTF-8 with the columns {', '.join(NEEDED)}, but {path} cannot be read "
+            f"expected a CSV file in UTF-8 with the columns {', '.join(needed)}, but {path} cannot be read "
             f"({first_line(error)}); name another file."
         ) from error
-    lines = [line for line in csv.reader(text.splitlines()) if line]
     heads = [head.strip().lower() for head in lines[0]] if lines else []
-    missing = [name for name in NEEDED if name not in heads]
+    missing = [name for name in needed if name not in heads]
     if missing:
         other = next((mark for mark in (";", "\t", "|") if len(heads) == 1 and mark in heads[0]), None)
         if other is not None:
@@ -105,7 +143,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         near = {name: nearest(name, heads, most=1) for name in missing}
         hint = "".join(f"; is {found[0]} the {name}?" for name, found in near.items() if found)
         raise AnodiceError(
-            f"expected the columns {', '.join(NEEDED)} in the first line of {path}, {', '.join(missing)} is missing "
+            f"expected the columns {', '.join(needed)} in the first line of {path}, {', '.join(missing)} is missing "
             f"among {', '.join(heads) or 'none'}{hint or '; name the columns so.'}"
         )
     for number, line in enumerate(lines[1:], start=2):
@@ -116,7 +154,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
             )
     if len(lines) < 2:
         raise AnodiceError(f"expected a row for each photo in {path}, got the names of the columns alone; add scores.")
-    return [dict(zip(heads, (word.strip() for word in line), strict=True)) for line in lines[1:]]
+    words = ([word.strip() for word in line] if strip else line for line in lines[1:])
+    return [dict(zip(heads, line, strict=True)) for line in words]
 
 
 def _column(path: Path, rows: Sequence[Row], name: str, read: Callable[[str], object]) -> list:
@@ -137,6 +176,7 @@ _EXPECTED = {
     "label": "0 (normal) or 1 (anomalous)",
     "score": "a finite number such as 0.25",
     "face": "a whole number or nothing",
+    "verdict": "0 or 1",
     "leaked": "0 or 1",
     "near_leaked": "0 or 1",
     "split": "validation or test",

@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from anodice.data.records import Record
+from anodice.app.files import replacing
+from anodice.data.records import UNKNOWN, Record
 from anodice.data.splitting.split import Split
-from anodice.errors import AnodiceError
 from anodice.thresholds.threshold import Threshold
 
 COLUMNS = (
     *("path", "split", "class", "face", "session", "label", "score", "verdict", "leaked", "content", "predicted"),
     *("group", "near_leaked"),
 )
-_LATER = {"group", "near_leaked"}
-"""Columns that runs of before lack."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +71,11 @@ class ScoreTable:
     def published(self) -> ScoreTable:
         """All test images."""
         return self.where(self.split == "test")
+
+    @property
+    def known_session(self) -> np.ndarray:
+        """The shooting sessions, empty where they are not known."""
+        return np.where(self.session == UNKNOWN, "", self.session)
 
     @property
     def clean_words(self) -> str:
@@ -138,7 +141,7 @@ def score_table(
 def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
     """Write `scores.csv`; label, verdict and leaks are 0 or 1, and scores are read back to the last digit."""
     verdicts = threshold.flags(table.score, table.predicted)
-    with path.open("w", newline="") as file:
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for k in range(len(table)):
@@ -159,35 +162,6 @@ def write_scores(path: Path, table: ScoreTable, threshold: Threshold) -> None:
                     "" if table.near_leaked is None else int(table.near_leaked[k]),
                 ]
             )
-
-
-def read_scores(path: Path) -> ScoreTable:
-    """Read `scores.csv`.
-
-    Raises:
-        AnodiceError: the file lacks a column.
-    """
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        missing = sorted(set(COLUMNS) - _LATER - set(reader.fieldnames or []))
-        if missing:
-            raise AnodiceError(f"expected the columns {', '.join(COLUMNS)} in {path}, {', '.join(missing)} is missing.")
-        rows = list(reader)
-    near = [r.get("near_leaked") or "" for r in rows]
-    return ScoreTable(
-        path=np.array([r["path"] for r in rows]),
-        split=np.array([r["split"] for r in rows]),
-        class_name=np.array([r["class"] for r in rows]),
-        face=np.array([int(r["face"] or 0) for r in rows]),
-        session=np.array([r["session"] for r in rows]),
-        label=np.array([r["label"] == "1" for r in rows], dtype=bool),
-        score=np.array([float(r["score"]) for r in rows], dtype=np.float64),
-        leaked=np.array([r["leaked"] == "1" for r in rows], dtype=bool),
-        content=np.array([r["content"] for r in rows]),
-        predicted=np.array([r["predicted"] for r in rows]),
-        group=np.array([r.get("group") or r["content"] for r in rows]),  # runs of before have contents alone
-        near_leaked=None if "" in near else np.array([value == "1" for value in near], dtype=bool),
-    )
 
 
 def same_images(first: ScoreTable, second: ScoreTable) -> tuple[ScoreTable, ScoreTable] | None:

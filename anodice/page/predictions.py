@@ -10,14 +10,12 @@ from typing import Any
 
 from anodice.prediction.explanation import Explanation
 from anodice.prediction.prediction import Prediction
+from anodice.prediction.prediction_files import for_spreadsheets
 from anodice.prediction.regions import regions
 from anodice.thresholds.threshold import Threshold
 
 RATIO = 0.70
 """Photos with at most this ratio of losses were anomalous in the project that `TemplateRatio` comes from."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell."""
 
 
 def judged(prediction: Prediction, threshold: Threshold) -> Prediction:
@@ -76,7 +74,7 @@ def rows(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
     """A row for each photo, the strangest first; names that a spreadsheet would compute stand behind an apostrophe."""
     return [
         {
-            "photo": f"'{one.name}" if one.name.startswith(_FORMULA) else one.name,
+            "photo": for_spreadsheets(one.name),
             "verdict": one.verdict,
             "score": one.score,
             "threshold": one.cut,

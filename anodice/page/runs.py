@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anodice.app.run_folder import BEST, CONFIG
-from anodice.errors import AnodiceError
-from anodice.evaluation.score_table import ScoreTable, read_scores
+from anodice.evaluation.run_results import SCORES, THRESHOLDS, read_scores
+from anodice.evaluation.score_table import ScoreTable
 from anodice.prediction.facts import PREDICTION
 from anodice.prediction.predictor import Predictor
-from anodice.reporting.run_files import FIGURES, SCORES, THRESHOLDS
+from anodice.reporting.run_files import FIGURES
 
 GALLERIES = {
     "Misses": "gallery_misses.png",
@@ -63,13 +63,7 @@ def open_run(folder: Path) -> OpenRun:
     Raises:
         AnodiceError: the run is not whole.
     """
-    now, predictor = stamp(folder), Predictor.from_run(folder)
-    if not (folder / SCORES).is_file():
-        raise AnodiceError(
-            f"expected {folder / SCORES}, which is missing; make it again with python evaluate.py run={folder}, where "
-            "the photos are."
-        )
-    return OpenRun(folder, now, predictor, read_scores(folder / SCORES))
+    return OpenRun(folder, stamp(folder), Predictor.from_run(folder), read_scores(folder))
 
 
 def _name(run: Path, log_dir: Path) -> str:

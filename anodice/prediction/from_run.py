@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anodice.app import run_folder
+from anodice.app.files import check, read_json
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError
 from anodice.evaluation.map_scale import MapScale
+from anodice.evaluation.run_results import THRESHOLDS, read_thresholds
 from anodice.models.detector import Detector
 from anodice.models.loading import load_detector
 from anodice.prediction.facts import PREDICTION
 from anodice.prediction.network import Network, Outputs
-from anodice.prediction.settings import Settings, read_json
+from anodice.prediction.settings import Settings
 from anodice.scoring.grounds import Grounds
-from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.threshold import Threshold
 
-THRESHOLDS, EVALUATIONS = "threshold.json", "evaluations"
+EVALUATIONS = "evaluations"
 
 
 def load(
@@ -31,13 +32,12 @@ def load(
     """See `Predictor.from_run`."""
     folder = run_folder.find_run(str(run), log_dir)
     config = run_folder.read_plain_config(folder)
-    thresholds = FittedThresholds.from_dict(read_json(folder / THRESHOLDS))
-    more = {
-        path.parent.name: FittedThresholds.from_dict(read_json(path)).chosen
-        for path in sorted((folder / EVALUATIONS).glob(f"*/{THRESHOLDS}"))
-    }
-    told = read_json(folder / PREDICTION)
-    detector = load_detector(config["model"], folder / run_folder.BEST, accelerator=config["trainer"]["accelerator"])
+    thresholds = read_thresholds(folder)
+    others = sorted((folder / EVALUATIONS).glob(f"*/{THRESHOLDS}"))
+    more = {path.parent.name: read_thresholds(path.parent).chosen for path in others}
+    told = read_json(folder, PREDICTION, {"turned": bool, "faces": dict, "map": dict})
+    best = check(folder, run_folder.BEST)
+    detector = load_detector(config["model"], best, data=config["data"], accelerator=config["trainer"]["accelerator"])
     if not detector.is_fitted:
         raise AnodiceError(
             f"expected a detector that has seen its photos, but the training of {folder} was ended before that; finish "
@@ -51,7 +51,7 @@ def load(
         in_channels=config["data"]["in_channels"],
         shape_to_square=config["data"].get("shape_to_square", "squash"),  # runs from before there was a choice
         tile=config["data"].get("tile"),
-        orientation=config["data"]["orientation"] if told["turned"] else None,
+        orientation=config["data"].get("orientation") if told["turned"] else None,
         classes=detector.classes or (),
         faces=told["faces"],
         scale=MapScale.from_dict(told["map"]),

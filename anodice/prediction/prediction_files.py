@@ -75,7 +75,19 @@ def _mended(folder: Path) -> int:
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
     """A row of the table, with its regions as words."""
     boxes = ("{} {} {} {}".format(*region["box"]) for region in row.get("regions", []))
-    return {**row, "regions": "; ".join(boxes)}
+    return {**row, "path": for_spreadsheets(row["path"]), "regions": "; ".join(boxes)}
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def for_spreadsheets(name: str) -> str:
+    """A name that no spreadsheet computes: one that begins as a formula stands behind an apostrophe.
+
+    >>> for_spreadsheets("=1+1.png"), for_spreadsheets("a.png")
+    ("'=1+1.png", 'a.png')
+    """
+    return f"'{name}" if name.startswith(_FORMULA) else name
 
 
 def row_of(one: Prediction | Unreadable) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,22 +121,3 @@ class Settings:
 _PLAIN = ("run", "model", "data", "image_size", "in_channels", "orientation", "faces")
 _LATER = ("shape_to_square", "tile")
 """What exports of earlier versions do not tell."""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a run folder.
-
-    Raises:
-        AnodiceError: it is missing or damaged.
-    """
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        what = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({error})"
-        raise AnodiceError(
-            f"expected {path}, which {what}; make it again with python evaluate.py run={path.parent}, where the "
-            "photos are."
-        ) from error
-    if not isinstance(found, dict):
-        raise AnodiceError(f"expected a JSON object in {path}, got {type(found).__name__}; copy the run folder again.")
-    return found

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anodice.app.command_line import check_config, check_no_sweep, run
 from anodice.app.configs import CONF, check_types
-from anodice.app.run_folder import register_resolvers, remove_unused
+from anodice.app.run_folder import CONFIG, readable, register_resolvers, remove_unused
 from anodice.programs.sweep_job import run_job
 from hydra_plugins.anodice_sweepers import Grid, Optuna
 
@@ -65,6 +65,11 @@ def _train(config: DictConfig) -> float | None:
         from anodice.programs.train import train
 
         return train(config, run_folder, changes=[o for o in overrides if not o.startswith("resume=")])
+    except KeyboardInterrupt:
+        remove_unused(run_folder)
+        if (run_folder / CONFIG).is_file():
+            log.info("python train.py resume=%s goes on with it", readable(run_folder))
+        raise
     except Exception:
         remove_unused(run_folder)
         raise

@@ -9,9 +9,9 @@ import numpy as np
 from anodice.app import run_folder
 from anodice.errors import AnodiceError
 from anodice.evaluation.detection_limit import FEWEST, flags, held_out, measure_detection
+from anodice.evaluation.run_results import read_thresholds
 from anodice.programs.loading import load_run
 from anodice.reporting.detection_limit import DetectionReport
-from anodice.reporting.run_files import read_thresholds
 
 FOLDER = "detection_limit"
 

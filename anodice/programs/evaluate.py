@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,29 +12,30 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from anodice.app import run_folder
 from anodice.app.console import width
+from anodice.app.files import forget_checksums, note_checksums, write_json
 from anodice.app.process import use_threads
 from anodice.app.recipe import make
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_metrics import MEASURED, run_metrics
+from anodice.evaluation.run_results import METRICS, read_metrics, read_scores, with_interruption
 from anodice.evaluation.score_files import read_score_file
-from anodice.evaluation.score_table import ScoreTable, read_scores, score_table
+from anodice.evaluation.score_table import ScoreTable, score_table
 from anodice.programs.runs import Evaluation, Run, Runs
 from anodice.programs.sweep_results import find_sweep, write_summary
 from anodice.reporting.comparisons import Evaluated
 from anodice.reporting.run_files import (
     FIGURES,
-    METRICS,
     REPORT,
-    SCORES,
     save_figures,
     score_figures,
     title_of,
     write_results,
 )
 from anodice.reporting.terminal import results
+from anodice.thresholds.f1 import F1Max
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import F1Max, Oracle
+from anodice.thresholds.rules import Oracle
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _scores_again(rescore: bool | str, root: str | None) -> bool | None:
 
 def _score_again(run: Path, root: str | None) -> None:
     # What needs no model need not wait for torch and Lightning: other thresholds, comparisons, wrong names of runs.
-    from anodice.data.photos import groups, near_leaks
+    from anodice.data.photos import evidence
     from anodice.evaluation.inference import score_photos
     from anodice.evaluation.pixel_metrics import pixel_figures
     from anodice.prediction.facts import PREDICTION, prediction_facts
@@ -154,20 +154,31 @@ def _score_again(run: Path, root: str | None) -> None:
     config = run_folder.read_config(run)
     use_threads(config.get("threads", "auto"))  # another number may change the last digit
     detector, data = load_run(run, root)
-    scored, photos, near = score_photos(detector, data), data.photos, near_leaks(data.photos)
-    table = score_table(
-        photos.records, photos.split, scored.scores, scored.classes, groups=groups(photos), near_leaked=near
-    )
+    photos, (together, near) = data.photos, evidence(data.photos)
+    scored = score_photos(detector, data)
+    table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together, near_leaked=near)
     pixels = pixel_figures(scored, photos, near_leaked=near)
-    metrics = run / METRICS  # a training that was killed has none, and nobody knows how long it took
-    measured = json.loads(metrics.read_text()) if metrics.is_file() else {}
-    head = {**about(config, detector), **{name: measured.get(name) for name in MEASURED}}
+    measured = _measured(run)
+    head = {**about(config, detector), **{name: measured.get(name) for name in (*MEASURED, "interrupted")}}
     rule = told_limits(make(OmegaConf.to_container(config.threshold)), detector)
     done = _write(run, head, run, table, rule, pixels)
-    run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
+    forget_checksums(run, PREDICTION)
+    write_json(run / PREDICTION, prediction_facts(scored, photos))
+    note_checksums(run, PREDICTION)
     galleries = errors(detector, data, scored, table, done.fitted.chosen, title=title_of(head, run))
     figures = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
     save_figures(run / FIGURES, figures, formats=config.get("figure_formats", ["png"]))
+
+
+def _measured(run: Path) -> dict[str, Any]:
+    """What only the training knows; nothing where it was killed, or where its figures are damaged."""
+    if not (run / METRICS).is_file():
+        return {}
+    try:
+        return read_metrics(run)
+    except AnodiceError as error:
+        log.warning("what only the training measured is lost: %s", error)
+        return {}
 
 
 def _folder(run: Path, rule: Rule | None) -> Path:
@@ -178,17 +189,18 @@ def _folder(run: Path, rule: Rule | None) -> Path:
 def _threshold_again(run: Path, rule: Rule) -> None:
     folder = _folder(run, rule)
     folder.mkdir(parents=True, exist_ok=True)
-    head = json.loads((run / METRICS).read_text())
+    head = read_metrics(run)
     pixels = {name: part["pixels"] for name, part in head["test"].items() if "pixels" in part}
-    _write(run, head, folder, read_scores(run / SCORES), rule, pixels)
+    _write(run, head, folder, read_scores(run), rule, pixels)
 
 
 def _write(
     run: Path, head: dict[str, Any], folder: Path, table: ScoreTable, rule: Rule, pixels: Mapping[str, dict[str, Any]]
 ) -> Evaluated:
     """Evaluate the table and write the results, with what is known of the training at their head, into the folder."""
-    digest = json.loads((run / run_folder.SPLIT).read_text())["digest"]
+    digest = run_folder.read_digest(run)
     fitted = fit_thresholds(rule, table.validation, table.published, split_digest=digest)
-    metrics = {**head, **run_metrics(table, fitted, seed=head["seed"], pixels=pixels)}
+    interrupted = head.get("interrupted")
+    metrics = {**head, **with_interruption(run_metrics(table, fitted, seed=head["seed"], pixels=pixels), interrupted)}
     write_results(folder, metrics, table, fitted)
     return Evaluated(metrics, fitted, table)

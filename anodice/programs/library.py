@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +16,7 @@ from anodice.app.configs import check_types, composed
 from anodice.app.console import ConsoleHandler
 from anodice.app.process import keep_freed_memory
 from anodice.app.run_folder import remove_unused, run_folder
+from anodice.app.stopping import Stopped
 from anodice.errors import AnodiceError
 from anodice.programs.runs import Evaluation, Run, Runs
 
@@ -55,6 +57,9 @@ def train(*overrides: str | DictConfig) -> Run:
                 from anodice.programs.train import train as trained  # torch and Lightning load now
 
                 trained(config, folder, changes=[word for word in words if not word.startswith("resume=")])
+            except Stopped as stop:
+                if stop.number != signal.SIGINT:  # Ctrl-C, as of a notebook, leaves a run that can be used
+                    raise
             except BaseException:
                 remove_unused(folder)
                 raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from anodice.app import run_folder
+from anodice.app.files import check
 from anodice.app.recipe import make
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError
@@ -31,7 +31,9 @@ def load_run(run: Path, root: str | None) -> tuple[Detector, DiceDataModule]:
     config = run_folder.read_config(run)
     data = load_photos(run, root)
     told = OmegaConf.to_container(config.model)
-    detector = load_detector(told, run / run_folder.BEST, accelerator=config.trainer.accelerator)
+    kept = OmegaConf.to_container(config.data)
+    best = check(run, run_folder.BEST)
+    detector = load_detector(told, best, data=kept, accelerator=config.trainer.accelerator)
     if not detector.is_fitted:  # the training was killed before its end
         detector.fit(data.fit_batches(detector.device), data.held_out_batches(detector.device))
     return detector, data
@@ -44,13 +46,22 @@ def load_photos(run: Path, root: str | None) -> DiceDataModule:
         config.data.root = root
     config.data.augmentation = None  # for training only
     data = make(OmegaConf.to_container(config.data))
-    expected = json.loads((run / run_folder.SPLIT).read_text())["digest"]
+    check_photos(run, data)
+    return data
+
+
+def check_photos(run: Path, data: DiceDataModule) -> None:
+    """Raise where the photos are not those of a run: some that it was trained on might be tested.
+
+    Raises:
+        AnodiceError: the photos, or the run's `split.json`, are others.
+    """
+    expected = run_folder.read_digest(run)
     if data.photos.split.digest != expected:
         raise AnodiceError(
             f"expected the photos that {run} was trained on (split {expected}), but those in {data.photos.walked.root} "
             f"give the split {data.photos.split.digest}; bring the photos back as they were, or train a new run."
         )
-    return data
 
 
 def about(config: DictConfig, detector: Detector) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
@@ -15,15 +14,15 @@ from omegaconf import DictConfig, ListConfig
 from anodice.app import run_folder
 from anodice.app.console import counted
 from anodice.app.process import use_threads
+from anodice.app.stopping import Stopped
 from anodice.errors import AnodiceError, unknown
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 from anodice.prediction.arriving import arriving
 from anodice.prediction.photos import files_of
 from anodice.prediction.prediction import Prediction, Unreadable
 from anodice.prediction.prediction_files import LINES, UNREADABLE, PredictionFiles, read_lines
 from anodice.prediction.predictor import Predictor
 from anodice.prediction.tally import Tally
-from anodice.reporting.run_files import SCORES
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rules import Oracle
 from anodice.thresholds.threshold import Threshold
@@ -63,9 +62,9 @@ def predict(config: DictConfig) -> bool:
             for one in _watched(predictor, photos, out) if config.watch else _there(predictor, photos, out, number):
                 written.add(one)
                 tally.add(one)
-    except KeyboardInterrupt:
-        log.info("stopped by Ctrl-C; what was scored is kept")
-        if not config.watch:
+    except KeyboardInterrupt as stop:
+        log.info("stopped; what was scored is kept")
+        if not config.watch or isinstance(stop, Stopped):
             raise
     finally:
         log.info("%s", tally.summary(out))
@@ -98,13 +97,13 @@ def _threshold(config: DictConfig, run: Path) -> Threshold | None:
     """The rule that was asked for, fitted to the run's validation scores; None for the run's own threshold."""
     if config.get("threshold") is None:
         return None
-    rule, table = instantiate(config.threshold), read_scores(run / SCORES)
+    rule, table = instantiate(config.threshold), read_scores(run)
     if isinstance(rule, Oracle):
         raise AnodiceError(
             "expected a threshold fitted on validation photos to judge new ones, got oracle, which is fitted on the "
             "test photos; use threshold=f1_max or normals_only."
         )
-    digest = json.loads((run / run_folder.SPLIT).read_text())["digest"]
+    digest = run_folder.read_digest(run)
     return fit_thresholds(rule, table.validation, table.published, split_digest=digest).chosen
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from anodice.app import run_folder
+from anodice.app.files import write_json, write_text
 from anodice.evaluation.robustness import measure_robustness
+from anodice.evaluation.run_results import read_thresholds
 from anodice.programs.loading import load_run
 from anodice.reporting.plots.severity import curves
 from anodice.reporting.robustness import tables
-from anodice.reporting.run_files import read_thresholds, save_figures
+from anodice.reporting.run_files import save_figures
 from anodice.thresholds.threshold import Threshold
 
 FOLDER = "robustness"
@@ -38,8 +40,8 @@ def robustness(
     title = f"{config.name.model} on {config.name.data}, seed {config.seed}"
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
-    run_folder.write_json(folder / f"{FOLDER}.json", measured)
-    (folder / f"{FOLDER}.md").write_text(f"# {title}\n\n{tables(measured)}\n")
+    write_json(folder / f"{FOLDER}.json", measured)
+    write_text(folder / f"{FOLDER}.md", f"# {title}\n\n{tables(measured)}\n")
     save_figures(folder, {FOLDER: curves(measured, title=title)})
     return measured
 

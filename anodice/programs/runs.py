@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from anodice.app import run_folder
-from anodice.evaluation.score_table import ScoreTable, read_scores
+from anodice.app.files import read_text
+from anodice.evaluation.run_results import METRICS, read_metrics, read_scores, read_thresholds
+from anodice.evaluation.score_table import ScoreTable
 from anodice.reporting.comparisons import Evaluated, compared
 from anodice.reporting.markdown import details, opening, runs_table, summary, thresholds_table
-from anodice.reporting.run_files import FIGURES, METRICS, REPORT, SCORES, read_thresholds
+from anodice.reporting.run_files import FIGURES, REPORT
 from anodice.thresholds.threshold import Threshold
 
 if TYPE_CHECKING:  # torch loads for those who need it
@@ -146,8 +147,7 @@ class Run(Evaluation):
 
     @cached_property
     def evaluated(self) -> Evaluated:  # type: ignore[override]
-        metrics = json.loads((self.results / METRICS).read_text())
-        return Evaluated(metrics, read_thresholds(self.results), read_scores(self.results / SCORES))
+        return Evaluated(read_metrics(self.results), read_thresholds(self.results), read_scores(self.results))
 
     @property
     def config(self) -> DictConfig:
@@ -161,7 +161,7 @@ class Run(Evaluation):
 
     def report(self) -> Markdown:
         """`report.md`, which a notebook shows as Markdown."""
-        return Markdown((self.results / REPORT).read_text())
+        return Markdown(read_text(self.results, REPORT))
 
     def predictor(self, *, threshold: str | float | Threshold | None = None, device: str | None = None) -> Predictor:
         """What scores new photos with this run; see `Predictor.from_run`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,12 +53,13 @@ def _is_done(folder: Path, config: DictConfig) -> bool:
         _check_same(folder, config)
         print(f"{ended} before: {run_folder.readable(folder)}", flush=True)
         return True
-    resumable = ended is None and (folder / run_folder.LAST).is_file() and (folder / run_folder.CONFIG).is_file()
-    if resumable:
+    cut = any((folder / name).is_file() for name in (run_folder.LAST, run_folder.BEST))
+    if ended is None and cut and (folder / run_folder.CONFIG).is_file():
         _check_same(folder, config)
         config.resume = str(folder)
     else:
-        _clear(folder)
+        run_folder.clear(folder)
+        (folder / JOB).unlink(missing_ok=True)
     return False
 
 
@@ -129,13 +129,6 @@ def _check_same(folder: Path, config: DictConfig) -> None:
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in flatten(config).items() if not key.startswith(_MAY_DIFFER)}
-
-
-def _clear(folder: Path) -> None:
-    """Take away what a cut or failed start left and the next one would not write over."""
-    shutil.rmtree(folder / run_folder.CHECKPOINTS, ignore_errors=True)
-    for left in [*folder.glob("events.out.tfevents.*"), folder / JOB, folder / run_folder.FIT]:
-        left.unlink(missing_ok=True)
 
 
 def _with_share_of_threads(config: DictConfig) -> DictConfig:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
+from anodice.app.files import read_json, write_text
 from anodice.app.run_folder import readable
 from anodice.app.sweep_folder import FAILED, FINISHED, PRUNED, SWEEP, read_job, values_of
+from anodice.errors import AnodiceError
+from anodice.evaluation.run_results import read_metrics
 from anodice.reporting.plots.sweeps import comparison
-from anodice.reporting.run_files import METRICS, save_figures
+from anodice.reporting.run_files import save_figures
 from anodice.reporting.sweeps import Trained, best, configurations, console, failures, markdown, short_name, write_csv
 
 SUMMARY = "summary"
@@ -33,19 +35,20 @@ class Summary(NamedTuple):
 
 def write_summary(folder: Path) -> Summary:
     """Write `summary.md`, `summary.csv` and `summary.png` into the folder of a sweep, from what its jobs left."""
-    told = json.loads((folder / SWEEP).read_text())
+    told = read_json(folder, SWEEP, {"jobs": dict, "optimized_metric": str})
     names, optimized = list(told["jobs"]), told["optimized_metric"]
     ended = {name: read_job(folder / name) for name in names}
-    failed = {name: job["reason"] for name, job in ended.items() if job.get("state") == FAILED}
+    failed = {name: job.get("reason", "") for name, job in ended.items() if job.get("state") == FAILED}
     pruned = [name for name, job in ended.items() if job.get("state") == PRUNED]
     cut = [name for name, job in ended.items() if not job]
-    trained = {
-        name: Trained(values_of(told["jobs"][name]), json.loads((folder / name / METRICS).read_text()))
-        for name, job in ended.items()
-        if job.get("state") == FINISHED
-    }
+    trained: dict[str, Trained] = {}
+    for name in (name for name, job in ended.items() if job.get("state") == FINISHED):
+        try:
+            trained[name] = Trained(values_of(told["jobs"][name]), read_metrics(folder / name))
+        except AnodiceError as error:
+            failed[name] = str(error)
     found = configurations(trained, optimized)
-    (folder / f"{SUMMARY}.md").write_text(f"{markdown(found, optimized, failed)}\n")
+    write_text(folder / f"{SUMMARY}.md", f"{markdown(found, optimized, failed)}\n")
     write_csv(folder / f"{SUMMARY}.csv", found, failed)
     if found:
         titles = {"validation": f"validation {optimized.replace('_', ' ')}", "f1": "test F1", "auroc": "test AUROC"}

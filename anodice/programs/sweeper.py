@@ -16,7 +16,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from anodice.app.command_line import sentence
-from anodice.app.run_folder import readable, write_json
+from anodice.app.files import write_json
+from anodice.app.run_folder import readable
 from anodice.app.sweep_folder import (
     FAILED,
     SWEEP,
@@ -60,7 +61,7 @@ class GridSweeper(Sweeper):
             print(f"sweep folder {readable(folder.absolute())}", flush=True)
             try:
                 self.work(folder, overrides)
-            except (KeyboardInterrupt, SystemExit):
+            except KeyboardInterrupt:
                 print("\nstopped: the same command goes on where it stopped", flush=True)
                 raise
             self._tell(folder)

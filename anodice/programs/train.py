@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 from hydra.utils import instantiate
@@ -17,20 +18,24 @@ from pytorch_lightning.callbacks import Callback
 from anodice.app import run_folder
 from anodice.app.configs import shared_parameters
 from anodice.app.console import width
+from anodice.app.files import forget_checksums, note_checksums, read_json, write_json, write_text
 from anodice.app.process import begin_job, use_threads
+from anodice.app.recipe import check_names, names_in
+from anodice.app.stopping import NAMES, Stopped
 from anodice.data.datamodule import DiceDataModule
-from anodice.data.photos import groups, near_leaks
+from anodice.data.photos import evidence
 from anodice.data.splitting.split import write_split
 from anodice.errors import AnodiceError
 from anodice.evaluation.inference import ScoredPhotos, score_photos
 from anodice.evaluation.pixel_metrics import pixel_figures
 from anodice.evaluation.run_metrics import run_metrics
+from anodice.evaluation.run_results import with_interruption
 from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
 from anodice.models.loading import load_weights
 from anodice.prediction.facts import PREDICTION, prediction_facts
 from anodice.programs.automatic import automatic
-from anodice.programs.loading import about, told_limits
+from anodice.programs.loading import about, check_photos, told_limits
 from anodice.programs.trainer import make_trainer
 from anodice.reporting.comparisons import Evaluated
 from anodice.reporting.data_summary import describe
@@ -50,7 +55,9 @@ from anodice.reporting.terminal import results, where_to_look
 from anodice.reporting.visualise import codes_of, detector_figures, errors, sample_panels
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import Learned
+from anodice.thresholds.rules import Learned, Oracle
+from anodice.training.callbacks import StopOnInterrupt
+from anodice.training.checkpoints import resume_point
 from anodice.training.monitors import check_monitors
 from anodice.training.throughput import Throughput
 
@@ -71,6 +78,9 @@ def train(
 
     Returns:
         The figure `optimized_metric` of the validation images, for sweepers; None where it cannot be had.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM ended the training early; all is written.
     """
     begun = begin_job()
     config = (
@@ -79,15 +89,25 @@ def train(
         else _config_to_run(automatic(config, changes))
     )
     rule, detector, data, trainer = _prepare(config, run, callbacks)
+    begins, point = config.resume is None, None
+    if not begins:
+        check_photos(run, data)
+        point = resume_point(run, detector)
+        begins = point is None
+        if begins:
+            log.warning("%s was cut before its first checkpoint: it starts over", run_folder.readable(run))
+            run_folder.clear(run)
+    forget_checksums(run, *_KEPT)
     _write_start(run, config, data, device=str(trainer.strategy.root_device))
-    if config.resume is None:
+    if begins:
         write_start(trainer, detector, {"config": OmegaConf.to_yaml(config), "data": describe(data.photos, width=200)})
     log.info(start_page(detector, trainer, folder=run_folder.readable(run)))
-    resume = None if config.resume is None else changes
-    measured = _learn(run, trainer, detector, data, resume=resume, begun=begun)
+    measured = _learn(run, trainer, detector, data, point=point, changes=changes, begun=begun)
+    stopped = _stopped(trainer)
 
     photos = data.photos
-    together, near, start = groups(photos), near_leaks(photos), time.perf_counter()
+    together, near = evidence(photos)
+    start = time.perf_counter()
     scored = score_photos(detector, data)
     measured["score_milliseconds"] = 1000 * (time.perf_counter() - start) / len(scored.indices)
     table = score_table(photos.records, photos.split, scored.scores, scored.classes, groups=together, near_leaked=near)
@@ -95,14 +115,40 @@ def train(
     fitted = fit_thresholds(rule, table.validation, table.published, split_digest=digest)
     pixels = pixel_figures(scored, photos, near_leaked=near)
     figures_of = run_metrics(table, fitted, seed=config.seed, pixels=pixels)
-    metrics = {**about(config, detector), **measured, **figures_of}
+    metrics = {**about(config, detector), **measured, **with_interruption(figures_of, stopped and stopped.words)}
     write_results(run, metrics, table, fitted)
-    run_folder.write_json(run / PREDICTION, prediction_facts(scored, photos))
+    write_json(run / PREDICTION, prediction_facts(scored, photos))
+    note_checksums(run, *_KEPT)
     _draw(run, config, trainer, detector, data, scored, Evaluated(metrics, fitted, table))
     (run / run_folder.FIT).unlink(missing_ok=True)
     where = run_folder.readable(run)
     log.info("\n%s\n\n%s", results(metrics, fitted, width=width()), where_to_look(where, config.paths.log_dir))
+    if stopped is not None:
+        raise Stopped(stopped.signal)
     return metrics["validation"][config.optimized_metric]
+
+
+_KEPT = (run_folder.CONFIG, run_folder.SPLIT, run_folder.BEST, run_folder.LAST, PREDICTION)
+"""What later commands rely on, beside the results."""
+
+
+class _Stop(NamedTuple):
+    """What ended a training early, and when."""
+
+    signal: int
+    words: str
+
+
+def _stopped(trainer: pl.Trainer) -> _Stop | None:
+    number = next((c.signal for c in trainer.callbacks if isinstance(c, StopOnInterrupt)), None)
+    if number is None:
+        return None
+    return _Stop(
+        number,
+        f"the training was interrupted by {NAMES[signal.Signals(number)]} in epoch {max(1, trainer.current_epoch)} of "
+        f"{trainer.max_epochs}: these are the figures of what it had learned until then; python train.py resume=FOLDER "
+        "goes on with it.",
+    )
 
 
 def _draw(
@@ -124,7 +170,7 @@ def _draw(
     panels = sample_panels(detector, data, of_each=4, title=title, scored=scored)
     pages = {f"gallery_{name}": shown.page() for name, shown in galleries.items()}
     save_figures(run / FIGURES, {**plots, **panels, **pages}, formats=config.get("figure_formats", ["png"]))
-    report = (run / REPORT).read_text()
+    report = (run / REPORT).read_text(encoding="utf-8")
     write_final(
         trainer, shared_parameters(config), metrics, report=report, table=table, figures=plots, errors=galleries
     )
@@ -143,7 +189,15 @@ def _prepare(
     use_threads(config.get("threads", "auto"))  # resumed runs from before there was a choice have none
     pl.seed_everything(config.seed, verbose=False)
     rule, detector = instantiate(config.threshold), instantiate(config.model)  # mistakes show before any photo is read
+    if isinstance(rule, Oracle):
+        rule.check(0, 0)
     trainer = make_trainer(config, run, callbacks)
+    if trainer.world_size > 1:
+        raise AnodiceError(
+            f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
+            "the others trainings of their own: dice are small."
+        )
+    check_monitors(trainer.callbacks, detector, labelled=True)
     data: DiceDataModule = instantiate(config.data)
     log.info(describe(data.photos, width=width()))
     normals, anomalies = _counts(data)
@@ -153,11 +207,6 @@ def _prepare(
             f"expected a detector that learns the highest normal score of each class for threshold=learned, got "
             f"{type(detector).__name__}, which does not with these settings; use model=fourier, model=template "
             "model.comparison=ncc, or another threshold."
-        )
-    if trainer.world_size > 1:
-        raise AnodiceError(
-            f"expected one device per training, got {trainer.world_size}; set trainer.devices=1, and give "
-            "the others trainings of their own: dice are small."
         )
     check_monitors(trainer.callbacks, detector, labelled=anomalies > 0)
     return rule, detector, data, trainer
@@ -184,9 +233,12 @@ def _resumed_config(run: Path, given: DictConfig, changes: Sequence[str], job: b
                 f"expected only trainer.*, callbacks.*, paths.* and threads beside resume=, got {override}; the rest "
                 f"comes from {run / run_folder.CONFIG}. Start a new run to change it."
             )
+    trusted = set(names_in(OmegaConf.to_container(given))) if job else set()  # which are those of the job
     config = OmegaConf.merge(config, OmegaConf.from_dotlist(list(changes)))
+    trusted |= {word.partition("=")[2] for word in changes}
+    check_names(OmegaConf.to_container(config), trusted=trusted)
     config.resume = str(run)
-    log.info("resuming %s from %s", run, run_folder.LAST)
+    log.info("resuming %s", run_folder.readable(run))
     return config
 
 
@@ -207,9 +259,9 @@ def _counts(data: DiceDataModule) -> tuple[int, int]:
 
 
 def _write_start(run: Path, config: DictConfig, data: DiceDataModule, *, device: str) -> None:
-    OmegaConf.save(config, run / run_folder.CONFIG)
     write_split(run / run_folder.SPLIT, data.photos.split, data.photos.records)
-    run_folder.write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
+    write_json(run / run_folder.ENVIRONMENT, run_folder.environment(device))
+    write_text(run / run_folder.CONFIG, OmegaConf.to_yaml(config))  # the last: a run with it can be gone on with
 
 
 def _learn(
@@ -218,26 +270,32 @@ def _learn(
     detector: Detector,
     data: DiceDataModule,
     *,
-    resume: Sequence[str] | None,
+    point: Path | None,
+    changes: Sequence[str],
     begun: float,
 ) -> dict[str, float | None]:
     """Train the detector, which has its best epoch's weights then; all of `MEASURED` but the last.
 
     Args:
-        resume: what is changed of the training to go on with; None to begin one.
+        point: the checkpoint to go on from; None to begin.
+        changes: of the training to go on with.
     """
-    if resume is not None and (run / run_folder.FIT).is_file() and not resume:  # cut while it was scored
+    if point is not None and (run / run_folder.FIT).is_file() and not changes:  # cut while it was scored
         load_weights(detector, run / run_folder.BEST)
         detector.to(trainer.strategy.root_device).eval()
-        return json.loads((run / run_folder.FIT).read_text())
+        return read_json(run, run_folder.FIT, dict.fromkeys(("fit_seconds", "fit_images_per_second"), object))
     throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), Throughput())
     throughput.begun = begun
-    last = None if resume is None else run / run_folder.LAST
-    trainer.fit(detector, datamodule=data, ckpt_path=last, weights_only=True)
+    try:
+        trainer.fit(detector, datamodule=data, ckpt_path=point, weights_only=True)
+    except SystemExit as left:  # Lightning's way to end at once
+        if isinstance(left.__context__, KeyboardInterrupt):
+            raise left.__context__ from None
+        raise
     detector.to(trainer.strategy.root_device)  # Lightning has moved it to the CPU; evaluate.py scores on the device too
     figures = throughput.figures(trainer.strategy.root_device)
     if not detector.automatic_optimization and figures["fit_seconds"]:  # one pass over the photos in place of steps
         figures["fit_images_per_second"] = len(data.photos.split.fit) / figures["fit_seconds"]
-    if not any(getattr(callback, "interrupted", False) for callback in trainer.callbacks):
-        run_folder.write_json(run / run_folder.FIT, figures)
+    if _stopped(trainer) is None:
+        write_json(run / run_folder.FIT, figures)
     return figures

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from anodice.errors import AnodiceError
 from anodice.training.averaging import check_averaging
+from anodice.training.checkpoints import WholeFiles
 
 
 def make_trainer(config: DictConfig, run: Path, further: Sequence[Callback] = ()) -> pl.Trainer:
@@ -33,9 +34,8 @@ def make_trainer(config: DictConfig, run: Path, further: Sequence[Callback] = ()
     if not config.trainer.get("enable_progress_bar", True):  # Lightning refuses callbacks that would show something
         callbacks = [c for c in callbacks if not isinstance(c, ProgressBar)]
     loggers = [_logger(name, c, run) for name, c in (config.logger or {}).items() if c is not None]
-    return _made(
-        "trainer", None, config.trainer, callbacks=callbacks, logger=loggers or False, default_root_dir=str(run)
-    )
+    rest = {"callbacks": callbacks, "logger": loggers or False, "default_root_dir": str(run), "plugins": [WholeFiles()]}
+    return _made("trainer", None, config.trainer, **rest)
 
 
 def _logger(name: str, config: DictConfig, run: Path) -> Logger:

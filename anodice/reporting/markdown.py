@@ -39,10 +39,20 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     |---|----|
     | 1 | 23 |
     """
+    rows = [[_cell(word) for word in row] for row in rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
     rule = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _cell(word: str) -> str:
+    """A word that breaks no table and is no HTML, such as the name of a folder.
+
+    >>> _cell("a | <b>")
+    'a \\\\| &lt;b>'
+    """
+    return " ".join(word.splitlines()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def fitting(rows: Sequence[Sequence[str]], order: Sequence[int], width: int | None) -> Sequence[Sequence[str]]:

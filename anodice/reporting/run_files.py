@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from anodice.app.console import counted
-from anodice.app.run_folder import write_json
-from anodice.errors import AnodiceError, unknown
+from anodice.app.files import forget_checksums, note_checksums, write_json, write_text
+from anodice.errors import unknown
+from anodice.evaluation.run_results import METRICS, SCORES, THRESHOLDS
 from anodice.evaluation.score_table import ScoreTable, write_scores
 from anodice.metrics.sweep import Confusion
 from anodice.reporting.markdown import details, summary
@@ -25,7 +25,7 @@ from anodice.reporting.plots.curves import (
 )
 from anodice.thresholds.fitted import FittedThresholds
 
-THRESHOLDS, SCORES, METRICS, REPORT, FIGURES = "threshold.json", "scores.csv", "metrics.json", "report.md", "figures"
+REPORT, FIGURES = "report.md", "figures"
 FORMATS = ("png", "svg")
 """Those that pictures are saved in."""
 
@@ -35,22 +35,12 @@ _MOST_ROWS = 40
 
 def write_results(folder: Path, metrics: dict[str, Any], table: ScoreTable, fitted: FittedThresholds) -> None:
     """Write thresholds, scores, metrics and the report of a run, or of its re-evaluation, into a folder."""
-    write_json(folder / THRESHOLDS, fitted.as_dict())
+    forget_checksums(folder, SCORES, THRESHOLDS, METRICS)
     write_scores(folder / SCORES, table, fitted.chosen)
+    write_json(folder / THRESHOLDS, fitted.as_dict())
     write_json(folder / METRICS, metrics)
-    (folder / REPORT).write_text(f"{summary(metrics, fitted)}\n\n{details(metrics)}\n")
-
-
-def read_thresholds(run: Path) -> FittedThresholds:
-    """The thresholds that a training or an evaluation left in the run folder.
-
-    Raises:
-        AnodiceError: there are none.
-    """
-    path = run / THRESHOLDS
-    if not path.is_file():
-        raise AnodiceError(f"expected {path}, which is missing; make it with python evaluate.py run={run}.")
-    return FittedThresholds.from_dict(json.loads(path.read_text()))
+    note_checksums(folder, SCORES, THRESHOLDS, METRICS)
+    write_text(folder / REPORT, f"{summary(metrics, fitted)}\n\n{details(metrics)}\n")
 
 
 def title_of(metrics: Mapping[str, Any], run: Path) -> str:

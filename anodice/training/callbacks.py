@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
+from anodice.app.stopping import NAMES
 from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
@@ -66,38 +67,41 @@ class FiniteLoss(Callback):
 
 
 class StopOnInterrupt(Callback):
-    """The first Ctrl-C ends the training after the current step; what follows (thresholds, report) still runs.
+    """The first Ctrl-C or SIGTERM ends the training after the current step; thresholds and report still come.
 
-    A second Ctrl-C interrupts at once.
+    A second one interrupts at once.
 
     Attributes:
-        interrupted: whether the training was ended so.
+        signal: the number of the one that ended the training; None where none did.
     """
 
     def __init__(self) -> None:
-        self.interrupted = False
-        self._before: Any = None
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Not before: Lightning sets handlers of its own, and takes what it finds for what to put back at the end.
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set handlers
 
-        def stop(signum: int, frame: FrameType | None) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
             log.warning(
-                "interrupted: stopping after this step, then thresholds and report; press Ctrl-C again to abandon"
+                "interrupted by %s: stopping after this step, then thresholds and report; once more to abandon",
+                NAMES[signal.Signals(number)],
             )
-            trainer.should_stop = self.interrupted = True
+            trainer.should_stop, self.signal = True, number
             self._restore()
 
-        self._before = signal.signal(signal.SIGINT, stop)
+        heard = [number for number in NAMES if signal.getsignal(number) is not signal.SIG_IGN]  # as of jobs of shells
+        self._before = {number: signal.signal(number, stop) for number in heard}
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._restore()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._restore()
 
     def _restore(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

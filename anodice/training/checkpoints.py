@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint, ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from anodice.app.files import check, replacing
+from anodice.app.run_folder import BEST, LAST
+from anodice.errors import AnodiceError
 from anodice.models.detector import Detector
-from anodice.models.loading import load_weights
+from anodice.models.loading import check_alike, load_weights, read_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +70,43 @@ class BestWeights(Checkpoint):
                 save_weights(pl_module, Path(checkpoint.best_model_path))
             return
         checkpoint.best_model_path = str(Path(checkpoint.dirpath) / f"{checkpoint.filename}{checkpoint.FILE_EXTENSION}")
-        trainer.save_checkpoint(checkpoint.best_model_path)
+        trainer.save_checkpoint(
+            checkpoint.best_model_path, weights_only=True
+        )  # nothing could go on from within an epoch
 
 
 def _first(trainer: pl.Trainer) -> ModelCheckpoint | None:
     return next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)), None)
+
+
+def resume_point(run: Path, detector: Detector) -> Path | None:
+    """The checkpoint that a cut training goes on from; None where it was cut before its first one.
+
+    That is `last.ckpt`, or, where it is damaged or was not written, `best.ckpt`.
+
+    Raises:
+        AnodiceError: both are damaged, or of another detector than the config's.
+    """
+    problems: list[str] = []
+    for name in (LAST, BEST):
+        if not (run / name).is_file():
+            continue
+        try:
+            path = check(run, name)
+            state = read_checkpoint(path)
+        except AnodiceError as error:
+            problems.append(str(error))
+            continue
+        if "optimizer_states" not in state:  # the weights of an epoch that was cut short
+            continue
+        check_alike(detector, state, path)
+        if name == BEST:
+            why = problems[0] if problems else f"{LAST} was not written"
+            log.warning("going on from %s, at the end of epoch %d: %s", BEST, state["epoch"] + 1, why)
+        return path
+    if problems:
+        raise AnodiceError(problems[0])
+    return None
 
 
 class FittedCheckpoint(Callback):
@@ -84,8 +122,23 @@ class FittedCheckpoint(Callback):
 
 def save_weights(detector: Detector, checkpoint: Path) -> None:
     """Put what the detector holds into a checkpoint in place of its own; the rest of it stays."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = read_checkpoint(checkpoint)
     state["state_dict"] = detector.state_dict()
-    new = checkpoint.with_suffix(".new")
-    torch.save(state, new)
-    new.replace(checkpoint)
+    WholeFiles().save_checkpoint(state, checkpoint)
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes checkpoints beside their place and renames them.
+
+    Lightning's own are written to the folder for temporary files, and copied where that is another file system: a kill
+    or a full disk would leave half a file.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        if storage_options is not None:
+            raise TypeError(f"expected no storage_options for a file, got {storage_options}")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()  # torch's own writer tells a full disk as an error within itself
+        torch.save(checkpoint, content)
+        with replacing(Path(path)) as beside:
+            beside.write_bytes(content.getbuffer())

@@ -42,14 +42,20 @@ def test_every_data_module_tells_how_it_was_made(split, augmentation, tmp_path):
     ],
 )
 def test_foreign_names_are_not_built(name):
-    with pytest.raises(AnodiceError, match=r"expected a name of anodice\.augmentation, .* which is not built"):
+    with pytest.raises(AnodiceError, match=r"expected a name of conf/ or a public class of .* which is not built"):
         make({"_target_": name})
+
+
+@pytest.mark.parametrize("name", ["data.cache.cached_images", "dice.dataset.write_synthetic", "data.cache._discard"])
+def test_functions_that_no_config_names_are_not_built(name):
+    with pytest.raises(AnodiceError, match="which is not built"):
+        make({"_target_": f"anodice.{name}"})
 
 
 @pytest.mark.parametrize("name", ["data.cache.mkdtemp", "data.cache.json", "data.cache.Path", "models.vae._private"])
 def test_what_a_module_imported_is_not_built(name, monkeypatch):
     monkeypatch.setattr("anodice.data.cache.mkdtemp", tempfile.mkdtemp, raising=False)
-    with pytest.raises(AnodiceError, match=r"expected a (class or a function|name) of anodice"):
+    with pytest.raises(AnodiceError, match=r"expected a name of (conf/|anodice)"):
         make({"_target_": f"anodice.{name}"})
 
 

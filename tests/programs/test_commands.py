@@ -41,19 +41,24 @@ def call(program: str, folder: Path, *options: str, fails: bool = False) -> str:
     return done.stdout + done.stderr
 
 
-def interrupted(folder: Path, *options: str, after: str, seconds: float) -> str:
-    """Ctrl-C so long after a line that starts so; the output from there on."""
+def interrupted(
+    folder: Path, *options: str, after: str, seconds: float, by: int = signal.SIGINT, times: int = 1
+) -> str:
+    """A signal, Ctrl-C's or another, so long after a line that starts so; the output from there on."""
     process = subprocess.Popen(
         command("train", folder, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
     )
     try:
         next(line for line in process.stdout if line.startswith(after))
         time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
+        for _ in range(times):
+            process.send_signal(by)
+            time.sleep(0.3 if times > 1 else 0)
         rest = process.communicate(timeout=900)[0]
     finally:
         process.kill()  # an endless training would outlive a test that fails
-    assert process.returncode == 0, rest
+    assert process.returncode == 128 + by, rest
+    assert "Traceback" not in rest
     return rest
 
 
@@ -221,8 +226,13 @@ def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_
     call("train", tmp_path, *longer, f"paths.log_dir={tmp_path / 'whole'}")
     whole = next((tmp_path / "whole" / "runs").iterdir())
 
-    assert "interrupted" in interrupted(tmp_path, *longer, after="epoch 1 of 4: val loss", seconds=1)
+    told = interrupted(tmp_path, *longer, after="epoch 1 of 4: val loss", seconds=1, by=signal.SIGTERM)
+    assert "interrupted by SIGTERM: stopping after this step" in told
     run = newest(tmp_path)
+    assert "the training was interrupted by SIGTERM in epoch " in metrics_of(run)["interrupted"]
+    assert f"**WARNING**: {metrics_of(run)['interrupted']}" in (run / "report.md").read_text()
+    call("evaluate", tmp_path, "run=latest")
+    assert metrics_of(run)["warnings"][0] == metrics_of(run)["interrupted"]
     last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] in (100, 200, 300)  # the last whole epoch
     assert metrics_of(run)["test"]["published"]["at"]["f1_max"]["f1"] is not None
@@ -230,6 +240,7 @@ def test_interrupted_run_is_usable_and_resumes_to_the_uninterrupted_result(dice_
 
     call("train", tmp_path, "resume=latest")
     assert newest(tmp_path) == run
+    assert metrics_of(run)["interrupted"] is None
     assert (run / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
 
 
@@ -293,6 +304,11 @@ def test_interrupt_within_the_first_epoch_leaves_a_usable_run(dice_root, tmp_pat
     output = interrupted(tmp_path, *endless, after="run: ", seconds=3)
     assert "within its first epoch" in output
     assert "flag everything" in call("evaluate", tmp_path, "run=latest")
+    run = newest(tmp_path)
+    output = interrupted(tmp_path, "resume=latest", after="run: ", seconds=1, times=2)
+    assert "stopped by Ctrl-C" in output
+    assert "drawing the figures" not in output
+    assert newest(tmp_path) == run
 
 
 def test_without_a_progress_bar_no_epoch_is_told(dice_root, tmp_path):

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from anodice.app.configs import CONF
 from anodice.baselines.template import COMPARISONS
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 from anodice.models.loading import load_weights
 from anodice.prediction.predictor import Predictor
 from anodice.programs.evaluate import evaluate_runs
@@ -82,7 +82,7 @@ def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path)
     run = tmp_path / "run"
     scores = (run / "scores.csv").read_bytes()
     metrics = json.loads((run / "metrics.json").read_text())
-    told = read_scores(run / "scores.csv")
+    told = read_scores(run)
     assert len(set(told.score.tolist())) > 1
     assert metrics["validation"]["normals"] > 0
 

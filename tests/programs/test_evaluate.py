@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
-from omegaconf.errors import ConfigAttributeError
 
-from anodice.app.run_folder import write_json
+from anodice.app.files import write_json
 from anodice.app.sweep_folder import FAILED, FINISHED, write_job
 from anodice.errors import AnodiceError
 from anodice.evaluation.score_table import ScoreTable, write_scores
@@ -137,7 +136,7 @@ def test_several_runs_are_told_by_the_figures_that_they_have(make_run, tmp_path,
         assert "| a     | b      |" in caplog.text
         evaluate_runs(OmegaConf.create(config | {"run": runs}))
     assert "at most 4 runs are compared pair by pair" in caplog.text
-    with pytest.raises(ConfigAttributeError, match="Missing key data"):  # the config of a run that is scored
+    with pytest.raises(AnodiceError, match=r"config\.yaml .*model is missing"):  # the config of a run that is scored
         evaluate_runs(OmegaConf.create(config | {"run": runs, "rescore": True}))
 
 

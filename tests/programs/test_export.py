@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from anodice import Predictor
 from anodice.errors import AnodiceError
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 from anodice.programs import export as program
 
 for _package in ("onnx", "onnxscript", "onnxruntime"):
@@ -34,7 +34,7 @@ def asked(run: Path, **changes):
 def test_the_model_scores_the_photos_of_validation_as_the_run_did(run, dice_root, caplog):
     caplog.set_level("INFO")
     assert program.export_run(asked(run))
-    told = read_scores(run / "scores.csv").validation
+    told = read_scores(run).validation
     found = Predictor.from_export(run / "export" / "model.onnx")([dice_root / path for path in told.path])
     assert np.abs(np.array([one.score for one in found]) - told.score).max() <= 1e-4
     assert f"validation: {len(told.path)} photos: largest score difference" in caplog.text
@@ -58,6 +58,7 @@ def test_where_the_photos_are_gone_drawn_pictures_are_compared(run, caplog):
     config = OmegaConf.load(run / "config.yaml")
     config.data.root = "/nowhere"
     OmegaConf.save(config, run / "config.yaml")
+    (run / "checksums.json").unlink()
     caplog.set_level("INFO")
     assert program.export_run(asked(run))
     assert "the photos of the run are not there" in caplog.text

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # each test starts processes
@@ -62,7 +62,7 @@ def test_a_folder_is_scored_as_its_evaluation_was(finished_run, dice_root, tmp_p
 
 
 def columns(run: Path) -> tuple[list[str], list[float]]:
-    table = read_scores(run / "scores.csv")
+    table = read_scores(run)
     return table.path.tolist(), table.score.tolist()
 
 

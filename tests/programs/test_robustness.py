@@ -14,15 +14,16 @@ import torch
 from omegaconf import OmegaConf
 
 from anodice.app import run_folder
+from anodice.app.files import write_json
 from anodice.app.recipe import recipe
 from anodice.augmentation.perturbations import PERTURBATIONS, Perturbation
 from anodice.errors import AnodiceError
 from anodice.evaluation.robustness import measure_robustness
+from anodice.evaluation.run_results import THRESHOLDS
 from anodice.models.detector import Detector, Scored
 from anodice.programs.robustness import fixed_thresholds
 from anodice.reporting.plots.severity import curves
 from anodice.reporting.robustness import compare, tables
-from anodice.reporting.run_files import THRESHOLDS, write_json
 from anodice.thresholds.threshold import Threshold
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "robustness.py"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from anodice.evaluation.run_metrics import MEASURED
-from tests.programs.test_commands import call, command, small
+from tests.programs.test_commands import call, command, interrupted, small
 
 pytestmark = pytest.mark.slow  # each test starts processes
 
@@ -122,6 +122,18 @@ def test_roots_repeated_values_and_paths_that_can_be_pasted(dice_root, tmp_path)
     odd = tmp_path / "model=vae,seed=1"
     odd.symlink_to(runs[0])
     assert "flag everything" in call("evaluate", tmp_path, f"run={odd}", "threshold=normals_only")
+
+
+def test_sigterm_ends_a_sweep_and_its_command_goes_on(dice_root, tmp_path):
+    options = ["-m", *small(dice_root, "data.steps_per_epoch=30", "logger=none"), "model=vae", "seed=0,1"]
+    told = interrupted(tmp_path, *options, after="epoch 1 of 3", seconds=0.2, by=signal.SIGTERM)
+    assert "stopped: the same command goes on where it stopped" in told
+    sweep = sweep_of(tmp_path)
+    assert not list(sweep.glob("*/job.json"))
+    assert [path.parent.name for path in sweep.glob("*/metrics.json")] == ["seed-0"]
+    again = call("train", tmp_path, *options)
+    assert again.count("resuming ") == 1
+    assert all(json.loads(path.read_text())["interrupted"] is None for path in sweep.glob("*/metrics.json"))
 
 
 def test_two_equal_sweeps_at_once_have_folders_of_their_own(dice_root, tmp_path):

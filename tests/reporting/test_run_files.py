@@ -8,8 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from anodice.app.files import write_json
 from anodice.errors import AnodiceError
-from anodice.reporting.run_files import check_formats, save_figures, score_figures, write_json
+from anodice.reporting.run_files import check_formats, save_figures, score_figures
 from tests.tables import fitted_to, made_up
 
 

@@ -19,6 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from anodice.app.console import waiting
+from anodice.app.files import make_folder, remove_leftovers
 from anodice.data.records import UNKNOWN, Record
 from anodice.functional.registration import find_copies, likeness
 
@@ -203,7 +204,7 @@ def _file(records: Sequence[Record], cache_dir: Path) -> Path:
 
 def _write(file: Path, pairs: Sequence[Pair]) -> None:
     """Write the pairs in one step: nobody sees half of them."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(make_folder(file.parent, "paths.cache_dir"))
     rows = [[p.first, p.second, PAIR_KINDS.index(p.kind), p.difference, p.angle, *p.shift] for p in pairs]
     handle, building = tempfile.mkstemp(dir=file.parent, prefix=".building-")
     with os.fdopen(handle, "w") as out:

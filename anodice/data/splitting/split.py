@@ -8,7 +8,6 @@ among these no pixels straddle.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anodice.app.files import write_json
 from anodice.data.records import PublishedSplit, Record
 from anodice.errors import AnodiceError
 
@@ -143,7 +143,7 @@ def write_split(path: Path, split: Split, records: Sequence[Record]) -> None:
     """Write `split.json`: the pixel hashes of fit, validation and test, those of test that leaked, and the digest."""
     parts = {"fit": split.fit, "validation": split.validation, "test": split.test, "leaked": sorted(split.leaked)}
     contents = {name: sorted({records[i].content for i in part}) for name, part in parts.items()}
-    path.write_text(json.dumps({**contents, "digest": split.digest}, indent=1) + "\n")
+    write_json(path, {**contents, "digest": split.digest})
 
 
 def _by_class(

@@ -31,11 +31,11 @@ def compared(
     axes = figure.subplots(1, 3)
     for axis, picture, name in zip(axes, (photo, expected, similarity), (*names, "alike (SSIM)"), strict=True):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        axis.set_title(name, fontsize=8)
+        axis.set_title(name, fontsize=8, parse_math=False)
         axis.set_axis_off()
     for left, top, right, bottom in boxes:
         for axis in (axes[0], axes[2]):
             corner = (left - 0.5, top - 0.5)  # of the pixel, whose middle is the whole number
             axis.add_patch(Rectangle(corner, right - left, bottom - top, fill=False, color=ANOMALOUS))
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     return figure

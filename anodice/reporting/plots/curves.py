@@ -175,7 +175,9 @@ def by_group(
     if logarithmic:
         axis.set_xscale("log")
     score_axis(axis, logarithmic=logarithmic, low=low, high=high)
-    axis.set_yticks(range(len(names)), [_rates(name, labels, flags, groups == name) for name in names], fontsize=8)
+    axis.set_yticks(
+        range(len(names)), [_rates(name, labels, flags, groups == name) for name in names], fontsize=8, parse_math=False
+    )
     axis.set(ylim=(len(names) - 0.4, -0.6), ylabel=what)
     _head(figure, f"{title}\nblue: normal, red: anomalous, line: threshold")
     return figure
@@ -202,7 +204,7 @@ def _figure(title: str) -> tuple[Figure, Axes]:
 
 def _head(figure: Figure, title: str) -> None:
     """Over the whole figure: names of runs are longer than an axis is wide."""
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left", parse_math=False)
 
 
 def _mark(axis: Axes, thresholds: Mapping[str, Threshold], low: float, high: float) -> None:

@@ -49,7 +49,7 @@ def gallery(
         """Inches from the upper left corner as matplotlib's shares from the lower left one."""
         return [left / width, 1 - (top + high) / height, wide / width, high / height]
 
-    figure.text(_MARGIN / width, 1 - 0.12 / height, title, fontsize=10, va="top", linespacing=1.4)
+    figure.text(_MARGIN / width, 1 - 0.12 / height, title, fontsize=10, va="top", linespacing=1.4, parse_math=False)
     for k in range(len(images)):
         row, side = divmod(k, 2)
         left, top = _MARGIN + side * (half + _GAP), _HEAD + row * (_CELL + _WORDS) + _WORDS
@@ -57,11 +57,28 @@ def gallery(
         axes = [figure.add_axes(box) for box in boxes]
         reconstruction = None if reconstructions is None else reconstructions[k]
         shown = show(axes, images[k], reconstruction, maps[k, 0], masks[k], scale=scale)
-        figure.text(left / width, 1 - (top - 0.05) / height, captions[k], fontsize=7.5, va="bottom", linespacing=1.3)
+        figure.text(
+            left / width,
+            1 - (top - 0.05) / height,
+            captions[k],
+            fontsize=7.5,
+            va="bottom",
+            linespacing=1.3,
+            parse_math=False,
+        )
         if row == 0:
             for box, name in zip(boxes, names, strict=True):
                 middle = box[0] + box[2] / 2
-                figure.text(middle, 1 - _HEAD / height, name, fontsize=8, color="grey", ha="center", va="bottom")
+                figure.text(
+                    middle,
+                    1 - _HEAD / height,
+                    name,
+                    fontsize=8,
+                    color="grey",
+                    ha="center",
+                    va="bottom",
+                    parse_math=False,
+                )
     bar = figure.add_axes(place(_MARGIN, height - 0.42, 2 * _CELL, 0.1))
     figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=MaxNLocator(4)).ax.tick_params(labelsize=7)
     words = "anomaly map: 1 is as strange as normal photos get"
@@ -69,7 +86,7 @@ def gallery(
         figure.text(
             (_MARGIN + 2 * _CELL + 0.2) / width, 0.16 / height, "outlined: true defect", fontsize=8, color=OUTLINE
         )
-    figure.text((_MARGIN + 2 * _CELL + 0.2) / width, 0.36 / height, words, fontsize=8, va="center")
+    figure.text((_MARGIN + 2 * _CELL + 0.2) / width, 0.36 / height, words, fontsize=8, va="center", parse_math=False)
     return figure
 
 
@@ -97,14 +114,16 @@ def card(
     axes = [figure.add_axes((0.005 + 0.333 * k, 0.0, 0.325, 0.66)) for k in range(len(names))]
     show(axes, image, reconstruction, anomaly_map, mask, scale=scale)
     lines = [line if len(line) <= _CARD_LINE else f"…{line[-_CARD_LINE:]}" for line in caption.splitlines()]
-    figure.text(0.005, 0.99, "\n".join(lines), fontsize=7.5, va="top", linespacing=1.3)
+    figure.text(0.005, 0.99, "\n".join(lines), fontsize=7.5, va="top", linespacing=1.3, parse_math=False)
     for k, name in enumerate(names):
-        figure.text(0.168 + 0.333 * k, 0.68, name, fontsize=6.5, color="grey", ha="center", va="bottom")
+        figure.text(
+            0.168 + 0.333 * k, 0.68, name, fontsize=6.5, color="grey", ha="center", va="bottom", parse_math=False
+        )
     return figure
 
 
 def empty_gallery(title: str) -> Figure:
     """The title alone, where there is nothing to show: so nobody takes an older picture for this one."""
     figure = Figure(figsize=(7, 0.8))
-    figure.text(0.02, 0.5, title, fontsize=10, va="center")
+    figure.text(0.02, 0.5, title, fontsize=10, va="center", parse_math=False)
     return figure

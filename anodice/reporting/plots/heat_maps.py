@@ -53,7 +53,7 @@ def heat_maps(maps: Sequence[HeatMap], *, title: str) -> Figure:
         axis.set_axis_off()
     bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=30)
     bar.set_label("share of the painted defects that are found")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
@@ -81,7 +81,7 @@ def _draw(axis: Axes, heat_map: HeatMap) -> AxesImage:
     axis.set_yticks(range(len(contrasts)), [f"{contrast:g}" for contrast in contrasts])
     axis.set(xlim=(-0.75, len(sizes) - 0.25), ylim=(-0.5, len(contrasts) - 0.5))
     axis.set(xlabel=f"{heat_map.size_label} in pixels", ylabel="contrast in grey levels")
-    axis.set_title(heat_map.title, fontsize=10)
+    axis.set_title(heat_map.title, fontsize=10, parse_math=False)
     return shown
 
 

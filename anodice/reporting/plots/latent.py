@@ -33,10 +33,10 @@ def latent_space(
     for name, colour, here in (("normal", NORMAL, ~labels), ("anomalous", ANOMALOUS, labels)):
         right.plot(*places[here].T, "o", color=colour, markersize=3, alpha=0.7, label=f"{name} ({int(here.sum())})")
     for axis, words in ((left, "normal photos by class"), (right, "by label")):
-        axis.set_title(words, fontsize=9)
+        axis.set_title(words, fontsize=9, parse_math=False)
         axis.set_xlabel(f"1st direction, {100 * shares[0]:.0f} % of the variance")
     left.set_ylabel(f"2nd direction, {100 * shares[1]:.0f} %")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     figure.legend(fontsize=7, loc="outside right upper")
     return figure
 
@@ -64,6 +64,6 @@ def templates(pictures: NDArray[np.float32], names: Sequence[str], *, title: str
         axis.set_axis_off()
     for axis, picture, name in zip(axes.flat, pictures, names, strict=False):
         axis.imshow(picture, cmap="gray", vmin=pictures.min(), vmax=pictures.max())
-        axis.set_title(name, fontsize=8)
-    figure.suptitle(title, fontsize=9)
+        axis.set_title(name, fontsize=8, parse_math=False)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     return figure

@@ -63,10 +63,10 @@ def side_by_side(
     shown = axes[1].imshow(anomaly_map, cmap=_COLOURS, vmin=scale.lowest, vmax=scale.highest)
     axes[2].imshow(over)
     for axis, name in zip(axes, ("photo", "anomaly map: brighter = stranger", "both, with the regions"), strict=True):
-        axis.set_title(name, fontsize=9)
+        axis.set_title(name, fontsize=9, parse_math=False)
         axis.set_axis_off()
     figure.colorbar(shown, ax=axes[1], location="bottom", shrink=0.8, aspect=20).ax.tick_params(labelsize=7)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
 

@@ -24,6 +24,6 @@ def curves(measured: Mapping[str, Any], *, title: str) -> Figure:
     for axis, what in zip(axes, ["AUROC", *(f"F1 at {rule}" for rule in rules)], strict=True):
         axis.set(xlabel="severity", xticks=severities, title=what)
         axis.grid(alpha=0.3)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     return figure

@@ -24,7 +24,7 @@ def comparison(rows: Sequence[tuple[str, Mapping[str, Spread]]], titles: Mapping
         axes.set(title=what)
     panels[0].set_yticks(range(len(rows)), [label for label, _ in rows])
     panels[0].invert_yaxis()
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure
 
 

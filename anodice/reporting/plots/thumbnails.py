@@ -45,8 +45,10 @@ def sheet(pairs: Sequence[Thumbnails]) -> Figure:
         for side, photo in enumerate((pair.first, pair.second)):
             axis = axes[row, 2 * column + side]
             axis.imshow(photo, cmap="gray", vmin=0, vmax=255)
-            axis.set_title(pair.names[side], fontsize=5)
-        axes[row, 2 * column].text(0, -0.12, pair.title, fontsize=7, transform=axes[row, 2 * column].transAxes)
+            axis.set_title(pair.names[side], fontsize=5, parse_math=False)
+        axes[row, 2 * column].text(
+            0, -0.12, pair.title, fontsize=7, transform=axes[row, 2 * column].transAxes, parse_math=False
+        )
     return figure
 
 
