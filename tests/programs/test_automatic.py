@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from anodice.app.configs import composed
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 from anodice.objects.dataset import write_object
 from anodice.prediction.predictor import Predictor
 from anodice.programs.automatic import automatic
@@ -56,11 +56,11 @@ def test_a_run_is_trained_evaluated_and_predicted_as_any_other(bolts, tmp_path):
     words = ["model=auto", "data=mvtec", "model.detector=padim", "model.pretrained=false", "figure_formats=[]"]
     train(configured(bolts, tmp_path, *words), tmp_path / "run", changes=words)
     run = tmp_path / "run"
-    told = read_scores(run / "scores.csv")
+    told = read_scores(run)
     assert json.loads((run / "metrics.json").read_text())["model"] == "padim"
     assert "auto" not in (run / "config.yaml").read_text().replace("accelerator: auto", "").replace("threads: auto", "")
     evaluate_runs(OmegaConf.create({"run": str(run), "data": {"root": None}, "paths": {"log_dir": str(tmp_path)}}))
-    assert (read_scores(run / "scores.csv").score == told.score).all()
+    assert (read_scores(run).score == told.score).all()
     predictor = Predictor.from_run(run)
     found = predictor([bolts / path for path in told.path])  # turned as in training
     assert [one.score for one in found] == pytest.approx(told.score.tolist(), rel=1e-3)

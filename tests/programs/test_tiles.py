@@ -7,7 +7,7 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from anodice.evaluation.score_table import read_scores
+from anodice.evaluation.run_results import read_scores
 from anodice.objects.dataset import write_object
 from anodice.prediction.export import export
 from anodice.prediction.predictor import Predictor
@@ -31,12 +31,12 @@ def test_tiles_give_one_map_and_one_score_for_each_photo(model, tmp_path):
     options += ["model.comparison=mse"] if model == "template" else []
     train(configured(root, tmp_path, *options), tmp_path / "run")
     run = tmp_path / "run"
-    told = read_scores(run / "scores.csv")
+    told = read_scores(run)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test"]["published"]["pixels"]["auroc"] is not None
 
     evaluate_runs(OmegaConf.create({"run": str(run), "data": {"root": None}, "paths": {"log_dir": str(tmp_path)}}))
-    assert (read_scores(run / "scores.csv").score == told.score).all()
+    assert (read_scores(run).score == told.score).all()
 
     predictor = Predictor.from_run(run, threshold=float(told.score.min()))
     found = predictor([root / path for path in told.path])
