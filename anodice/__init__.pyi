@@ -40,10 +40,12 @@ from .models.memory_detector import EncoderMemory as EncoderMemory
 from .models.optimizers import adam as adam
 from .models.optimizers import adamw as adamw
 from .models.optimizers import sgd as sgd
+from .models.padim import PatchGaussians as PatchGaussians
 from .models.patchcore import PatchMemory as PatchMemory
 from .models.reconstruction import ReconstructionDetector as ReconstructionDetector
 from .models.vae import VAE as VAE
 from .models.vae import VAENetwork as VAENetwork
+from .objects.dataset import write_object as write_object
 from .prediction.prediction import Prediction as Prediction
 from .prediction.predictor import Predictor as Predictor
 from .programs.library import evaluate as evaluate
@@ -60,10 +62,11 @@ from .scoring.residuals import L1 as L1
 from .scoring.residuals import L2 as L2
 from .scoring.residuals import SSIM as SSIM
 from .scoring.residuals import TolerantL1 as TolerantL1
+from .thresholds.f1 import F1Max as F1Max
+from .thresholds.f1 import F1MaxPlain as F1MaxPlain
+from .thresholds.f1 import FBeta as FBeta
 from .thresholds.normals import NormalQuantile as NormalQuantile
 from .thresholds.normals import NormalsOnly as NormalsOnly
-from .thresholds.rules import F1Max as F1Max
-from .thresholds.rules import FBeta as FBeta
 from .thresholds.rules import Manual as Manual
 from .thresholds.rules import Oracle as Oracle
 from .thresholds.rules import PerClass as PerClass

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from anodice.app.arguments import TOLD, as_options
 from anodice.data import layouts
-from anodice.data.cache import ImageFormat, cached_images
+from anodice.data.cache import cached_images
 from anodice.data.decode import decode
+from anodice.data.image_format import ImageFormat
 from anodice.data.records import Layout, Record, walk
 from anodice.data.splitting.audit import Audit, audit, session_warning, sessions
 from anodice.data.splitting.near_duplicates import PAIR_KINDS, Pair, group_ids, near_duplicate_pairs

@@ -46,7 +46,7 @@ def report(options: argparse.Namespace) -> str:
     run = run_folder.find_run(options.run.removeprefix("run="), options.log_dir)
     predictor = Predictor.from_run(run, threshold=options.threshold, log_dir=options.log_dir)
     settings = predictor.settings
-    photo = read_photo(options.photo.expanduser(), image_size=settings.image_size, in_channels=settings.in_channels)
+    photo = read_photo(options.photo.expanduser(), image_size=settings.frame, in_channels=settings.in_channels)
     if isinstance(photo, Unreadable):
         raise AnodiceError(f"expected a photo, but {photo.name} {photo.reason}; give another file.")
     explanation = predictor.explain(photo)

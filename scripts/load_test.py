@@ -178,7 +178,7 @@ def _figures(load: Load, batch: float) -> list[str]:
 
 def _decoded(file: bytes, predictor: Predictor) -> Photo:
     settings = predictor.settings
-    photo = photo_of_bytes(file, "photo", image_size=settings.image_size, in_channels=settings.in_channels)
+    photo = photo_of_bytes(file, "photo", image_size=settings.frame, in_channels=settings.in_channels)
     assert isinstance(photo, Photo)
     return photo
 

@@ -38,6 +38,15 @@ HARDER = {
 }
 """Name -> what is harder, and the overrides of train.py that make it so."""
 
+FEW = {
+    "local_memory": ["model=local_memory"],
+    "patchcore": ["model=patchcore", "model/backbone=timm", "model.memory.coreset=0.1"],
+    "padim": ["model=padim", "model/backbone=timm", "model.backbone.layers=[blocks.1,blocks.2,blocks.4]"],
+}
+"""Detectors that learn from few photos, and their overrides: the last two know ImageNet (extra `pretrained`)."""
+FEW_PHOTOS = (1, 5, 10)
+"""Of each class."""
+
 BEGIN, END = "<!-- python scripts/results.py -->\n", "<!-- end of results -->\n"
 Found = Mapping[str, dict[str, Any]]
 """Name of the run -> the content of its `metrics.json`."""
@@ -75,6 +84,9 @@ def recipes() -> dict[str, list[str]]:
         base = [f"model={model}", "data=dice11"]
         found |= {f"{model}/seed{seed}": [*base, f"seed={seed}"] for seed in SEEDS}
         found |= {f"{model}/{name}": [*base, "seed=0", *overrides] for name, (_, overrides) in HARDER.items()}
+    for model, overrides in FEW.items():
+        for count in FEW_PHOTOS:
+            found[f"few/{model}{count}"] = [*overrides, "data=dice11", "seed=0", f"split.fit_per_class={count}"]
     return found
 
 
@@ -107,16 +119,21 @@ def overview(log_dir: Path) -> str:
 def document(log_dir: Path) -> str:
     """All tables, with what a reader needs to know of them."""
     found = _metrics(log_dir, [name for name in recipes() if "/seed" in name])
-    if not found:
+    few = _metrics(log_dir, [name for name in recipes() if name.startswith("few/")])
+    if not found and not few:
         raise AnodiceError(f"expected finished runs under {log_dir.absolute()}, found none; see the messages above.")
-    test = next(iter(found.values()))["test"]
+    test = next(iter((found | few).values()))["test"]
     counts = {part: f"{test[part]['normals']} normal, {test[part]['anomalies']} anomalous" for part in test}
-    parts = [HEAD.format(**counts), _table(found)]
+    parts = [HEAD.format(**counts)]
+    if found:
+        parts += ["## The published split", _table(found)]
     for name, (what, overrides) in HARDER.items():
         harder = _metrics(log_dir, [f"{model}/{name}" for model in DETECTORS])
         if harder:
             command = f"    python train.py model=MODEL data=dice11 seed=0 {' '.join(overrides)}"
             parts += [f"## With {what}", command, _table(harder)]
+    if few:
+        parts += ["## With 1, 5 and 10 photos of each class", FEW_SHOT, _table(few)]
     measured = _robustness(log_dir)
     if measured:
         parts += ["## Under other light, lens and pose", ROBUSTNESS, compare(measured)]
@@ -129,9 +146,11 @@ HEAD = """All rows come from one command, which trains what is not yet trained:
 
 F1 is that of the anomalous class, with its 95 % interval. Thresholds were fitted on validation photos: `f1_max` on
 normal and anomalous ones, `normals_only` on normal ones alone. The figures are those of the clean test ({clean}), which
-leaves out copies of training photos; the columns of the published test ({published}) include them.
+leaves out copies of training photos; the columns of the published test ({published}) include them."""
+FEW_SHOT = """`patchcore` and `padim` look with EfficientNet-Lite0 as ImageNet has taught it (extra `pretrained`),
+`local_memory` with an encoder that learned from those few photos. This trains them alone:
 
-## The published split"""
+    python scripts/results.py --only few data.root=DIR"""
 ROBUSTNESS = """Seed 0 of each detector on changed test photos, with the thresholds of the unchanged validation photos:
 `python scripts/robustness.py --help` names the changes and their amounts."""
 
@@ -193,7 +212,7 @@ def _seconds(values: Sequence[float | None]) -> str:
 
 def _chosen(only: str | None) -> list[str]:
     """Names of runs: all, or those of the detectors and the runs that are named."""
-    names, known = list(recipes()), [*DETECTORS, *recipes()]
+    names, known = list(recipes()), ["few", *DETECTORS, *recipes()]
     if only is None:
         return names
     for word in only.split(","):

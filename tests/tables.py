@@ -8,9 +8,9 @@ import numpy as np
 
 from anodice.evaluation.run_metrics import run_metrics
 from anodice.evaluation.score_table import ScoreTable
+from anodice.thresholds.f1 import F1Max
 from anodice.thresholds.fitted import FittedThresholds, fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import F1Max
 
 
 def made_up(

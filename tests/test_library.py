@@ -45,6 +45,7 @@ DEFAULTS = {
     "inception_cae": anodice.InceptionCAE,
     "defect_unet": anodice.DefectUNet,
     "local_memory": anodice.EncoderMemory,
+    "padim": lambda: anodice.EncoderMemory(memory=anodice.PatchGaussians()),
     "patchcore": lambda: anodice.EncoderMemory(memory=anodice.PatchMemory()),
 }
 FOLDER = ["data=folder", "data.root=DIR", "data.layout.normal=[good,bad]", "data.layout.anomalous=[ugly]"]

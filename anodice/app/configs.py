@@ -120,6 +120,11 @@ def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str 
             raise AnodiceError(f"expected {key} to be {what} (the default is {default}), got {value!r}.")
 
 
+def chooses_itself(config: DictConfig) -> bool:
+    """Whether the detector of a config is yet to be chosen by the photos, as `model=auto` has it."""
+    return OmegaConf.select(config, "model._target_") == "anodice.models.auto.Auto"
+
+
 def shared_parameters(config: DictConfig) -> dict[str, Any]:
     """What every run has, whatever its model: the options chosen, the seed, and how long and fast it may learn.
 

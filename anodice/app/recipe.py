@@ -19,7 +19,7 @@ from anodice.app.configs import CONF
 from anodice.errors import AnodiceError, first_line
 
 _PACKAGE = __name__.partition(".")[0]
-_ROOMS = ("augmentation", "baselines", "data", "dice", "models", "scoring", "thresholds")
+_ROOMS = ("augmentation", "baselines", "data", "dice", "models", "objects", "scoring", "thresholds")
 """Where the parts of a run are: public classes of theirs may stand in a recipe from anywhere."""
 
 _CALLBACKS = "pytorch_lightning.callbacks"

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -67,6 +67,15 @@ def class_names(layout: DictConfig, root: object) -> ListConfig:
     return ListConfig(list(instantiate(layout)(Path(str(root))).classes))
 
 
+def channels_of_photos(*, _root_: DictConfig) -> int:
+    """3 where the photos of `data` have colour, else 1; a few of them are looked at."""
+    data = _root_.data
+    if OmegaConf.is_missing(data, "root") or OmegaConf.missing_keys(data.layout):
+        return 1  # whoever needs what is missing tells
+    root = data.root if isinstance(data.root, str) else instantiate(data.root)
+    return int(get_object("anodice.data.colour.channels_of")(instantiate(data.layout), Path(str(root))))
+
+
 def chosen(group: str, *, _root_: DictConfig) -> str | None:
     """The option that was chosen in a group; where no program of Hydra runs that knows it, what the option makes."""
     if HydraConfig.initialized():
@@ -82,6 +91,7 @@ def register_resolvers() -> None:
     """
     OmegaConf.register_new_resolver("run_folder", run_folder, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("class_names", class_names, replace=True)
+    OmegaConf.register_new_resolver("channels_of_photos", channels_of_photos, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
     OmegaConf.register_new_resolver("fastest_precision", fastest_precision, replace=True)
 

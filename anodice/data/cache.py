@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,51 +27,15 @@ from anodice.app.console import counted
 from anodice.app.files import make_folder, remove_leftovers
 from anodice.app.process import cores
 from anodice.data.decode import decode, why_not
+from anodice.data.frame import Frame
+from anodice.data.image_format import ImageFormat, turned
 from anodice.data.records import Record
-from anodice.errors import AnodiceError
 
 log = logging.getLogger(__name__)
 
 _VERSION = 3
 _CHUNK = 256
 _PIECE = 32
-
-
-class Orientation(Protocol):
-    """Turns grey photos (N, H, W) uint8 upright, each for itself; `name` changes whenever the result would."""
-
-    name: str
-
-    def __call__(self, photos: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
-
-
-@dataclass(frozen=True)
-class ImageFormat:
-    """What every photo is brought to.
-
-    Attributes:
-        size: height and width, in pixels.
-        channels: 1 (grey) or 3 (RGB).
-        orientation: turns grey photos upright; None for none.
-
-    Raises:
-        AnodiceError: another number of channels, no size, or an orientation for colour photos.
-    """
-
-    size: int
-    channels: int
-    orientation: Orientation | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.size, int) or self.size < 1:
-            raise AnodiceError(f"expected data.image_size to be a whole number of at least 1, got {self.size!r}.")
-        if self.channels not in (1, 3):
-            raise AnodiceError(f"expected data.in_channels 1 (grey) or 3 (RGB), got {self.channels}.")
-        if self.orientation is not None and self.channels != 1:
-            raise AnodiceError(
-                f"expected data.in_channels=1 with an orientation, which turns grey photos, got {self.channels}; set "
-                f"data.orientation=null to keep the colour of photos as they lie."
-            )
 
 
 @dataclass(frozen=True)
@@ -124,14 +88,18 @@ def cached_images(root: Path, records: Sequence[Record], form: ImageFormat, *, c
 
 def _key(records: Sequence[Record], form: ImageFormat) -> str:
     turned = "" if form.orientation is None else f" {form.orientation.name}"
-    state = hashlib.blake2b(f"{_VERSION} {form.size} {form.channels}{turned}\n".encode(), digest_size=16)
+    frame = form.frame
+    square = frame == Frame.of(form.size)
+    size = f"{form.size}" if square else f"{frame.height}x{frame.width} {frame.fit}"
+    state = hashlib.blake2b(f"{_VERSION} {size} {form.channels}{turned}\n".encode(), digest_size=16)
     for record in records:
         state.update(f"{record.path}\0{record.file_hash}\n".encode())
     return state.hexdigest()
 
 
 def _build(folder: Path, root: Path, records: Sequence[Record], form: ImageFormat) -> None:
-    shape = (form.size, form.size, form.channels)
+    frame = form.frame
+    shape = (frame.height, frame.width, form.channels)
     orientation = form.orientation
     found: list[_Found] = []
     crc = 0
@@ -147,11 +115,13 @@ def _build(folder: Path, root: Path, records: Sequence[Record], form: ImageForma
             pixels = room[: len(part)]
             # A task for many photos: handing over each for itself would take as long as decoding it.
             pieces = [slice(k, k + _PIECE) for k in range(0, len(part), _PIECE)]
-            decoded = pool.map(_decode_all, repeat(root), [part[k] for k in pieces], [pixels[k] for k in pieces])
+            decoded = pool.map(
+                _decode_all, repeat(root), repeat(frame), [part[k] for k in pieces], [pixels[k] for k in pieces]
+            )
             found += chain.from_iterable(decoded)
             rows = [k for k, row in enumerate(found[start:]) if row.reason == ""]
             if orientation is not None and rows:
-                pixels[rows, ..., 0] = orientation(pixels[rows, ..., 0])
+                pixels[rows] = turned(orientation, pixels[rows])
             file.write(pixels)
             crc = zlib.crc32(pixels, crc)
     index = {
@@ -173,12 +143,12 @@ class _Found(NamedTuple):
     reason: str = ""
 
 
-def _decode_all(root: Path, records: Sequence[Record], pixels: NDArray[np.uint8]) -> list[_Found]:
-    """Decode images into `pixels` (N, H, W, C)."""
+def _decode_all(root: Path, frame: Frame, records: Sequence[Record], pixels: NDArray[np.uint8]) -> list[_Found]:
+    """Decode images into `pixels` (N, H, W, C), the shape of the frame."""
     found = []
     for record, row in zip(records, pixels, strict=True):
         try:
-            row[:], *rest = decode(f"{root}/{record.path}", image_size=len(row), in_channels=row.shape[2])
+            row[:], *rest = decode(f"{root}/{record.path}", image_size=frame, in_channels=row.shape[2])
             found.append(_Found(*rest))
         except Exception as error:  # Pillow's readers raise all sorts of errors on broken files
             found.append(_Found(reason=why_not(error)))

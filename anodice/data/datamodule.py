@@ -16,13 +16,15 @@ from torch import nn
 from torch.utils.data import DataLoader, Sampler
 
 from anodice.app.recipe import make, recipe
-from anodice.data.cache import ImageFormat, Orientation
-from anodice.data.photo_dataset import Batch, PhotoDataset
+from anodice.data.frame import Fit, check_tile
+from anodice.data.image_format import ImageFormat, Orientation
+from anodice.data.photo_dataset import Batch, PhotoDataset, tiles_of
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Layout
 from anodice.data.splitting.strategies import Published, Splitting
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError
+from anodice.functional.tiles import one_tile_each
 
 
 class Batches:
@@ -40,6 +42,18 @@ class Batches:
             yield {**moved, "image": self.transform(moved["image"])}
 
 
+class TileBatches(Batches):
+    """As `Batches`, of the tiles of large photos, `size` pixels along each side, each with all that its photo has."""
+
+    def __init__(self, loader: DataLoader, transform: nn.Module, device: torch.device | str, size: int) -> None:
+        super().__init__(loader, transform, device)
+        self.size = size
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in super().__iter__():
+            yield tiles_of(batch, self.size)
+
+
 class DiceDataModule(pl.LightningDataModule):
     """Batches of photos of dice, or of anything else, from a folder.
 
@@ -50,7 +64,12 @@ class DiceDataModule(pl.LightningDataModule):
             `Published()`.
         image_size: height and width that each image is resized to, in pixels.
         in_channels: 1 (grey) or 3 (RGB).
-        orientation: turns the grey photos of a layout that are not upright, once, before they are kept; None for none.
+        shape_to_square: what becomes of photos that are not square: `squash` stretches them, `pad` adds borders in the
+            colour of their own edges, `crop` cuts off what stands over.
+        tile: rows and columns of tiles, `image_size` pixels along each side, that each photo is cut into: for small
+            defects in large photos; None for one. Detectors learn and score tiles, and put their maps together.
+        orientation: turns the photos of a layout that are not upright, once, before they are kept, or with `LongAxis`
+            those of any layout; None for none.
         border_radius: share of half the image within which the object lies, for scores that leave out what surrounds
             it; None for the whole image.
         batch_size: images per batch, in training and in evaluation.
@@ -71,6 +90,8 @@ class DiceDataModule(pl.LightningDataModule):
         split: Splitting | None = None,
         image_size: int = 128,
         in_channels: int = 1,
+        shape_to_square: Fit = "squash",
+        tile: Sequence[int] | None = None,
         orientation: Orientation | None = None,
         border_radius: float | None = None,
         batch_size: int = 32,
@@ -100,7 +121,15 @@ class DiceDataModule(pl.LightningDataModule):
                 continue
             if not isinstance(value, int) or value < 1:
                 raise AnodiceError(f"expected data.{name} to be a whole number of at least 1, got {value!r}.")
-        self.format = ImageFormat(image_size, in_channels, orientation)
+        if tile is not None and border_radius is not None:
+            raise AnodiceError(
+                f"expected data.border_radius=null with data.tile, got {border_radius!r}: a tile is no whole object."
+            )
+        tile = None if tile is None else list(tile)
+        check_tile(tile)
+        parts = None if tile is None else (tile[0], tile[1])
+        self.format = ImageFormat(image_size, in_channels, orientation, shape_to_square, parts)
+        self.shape_to_square, self.tile = shape_to_square, tile
         self.root, self.layout, self.split = root, layout, Published() if split is None else split
         self.image_size, self.in_channels, self.orientation = image_size, in_channels, orientation
         self.border_radius, self.batch_size, self.steps_per_epoch = border_radius, batch_size, steps_per_epoch
@@ -118,17 +147,21 @@ class DiceDataModule(pl.LightningDataModule):
         return self.layout(Path(self.root).expanduser()).classes
 
     def fit_batches(self, device: torch.device | str = "cpu") -> Batches:
-        """Every fit photo once, in order and as it is: for what is fitted in one pass."""
-        return self.evaluation_batches(self.photos.split.fit, device)
+        """Every fit photo once, in order and as it is: for what is fitted in one pass; its tiles, where it has some."""
+        return self._tiles(self.photos.split.fit, device)
 
     def held_out_batches(self, device: torch.device | str = "cpu") -> Batches:
         """The normal photos of validation."""
         records = self.photos.records
-        return self.evaluation_batches([i for i in self.photos.split.validation if not records[i].anomalous], device)
+        return self._tiles([i for i in self.photos.split.validation if not records[i].anomalous], device)
 
     def evaluation_batches(self, indices: Sequence[int], device: torch.device | str = "cpu") -> Batches:
         """The records with these indices, in this order."""
         return Batches(self._in_order(indices, raw=True), self.transform, device)
+
+    def _tiles(self, indices: Sequence[int], device: torch.device | str) -> Batches:
+        batches = self.evaluation_batches(indices, device)
+        return batches if self.tile is None else TileBatches(batches.loader, batches.transform, device, self.image_size)
 
     # What Lightning calls.
 
@@ -180,6 +213,8 @@ class DiceDataModule(pl.LightningDataModule):
         del dataloader_idx
         raw = batch["image"].dtype == torch.uint8  # a loader that was made outside of a Trainer gives images
         images = self.transform(batch["image"]) if raw else batch["image"]
+        if self.tile is not None and self.trainer is not None and self.trainer.training:
+            images = one_tile_each(images, self.image_size)
         if self.augmentation is not None and self.trainer is not None and self.trainer.training:
             return {**batch, **self.augmentation.augment(images)}
         return {**batch, "image": images}
@@ -225,7 +260,7 @@ class DiceDataModule(pl.LightningDataModule):
         return PhotoDataset(self.photos, self._targets, indices, self.transform)
 
     def _in_order(self, indices: Sequence[int], *, raw: bool | None = None) -> DataLoader:
-        size = self.batch_size
+        size = max(1, self.batch_size // self.format.tiles)  # as many tiles as images elsewhere
         batches = [list(range(k, min(k + size, len(indices)))) for k in range(0, len(indices), size)]
         return self._loader(indices, batches, raw=raw)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from anodice.data.frame import Frame
 from anodice.data.records import FORMATS, read_bytes
 
 MOST_PIXELS = 100_000_000
@@ -39,8 +40,11 @@ class Decoded(NamedTuple):
     colour: bool
 
 
-def decode(path: Path | str, *, image_size: int, in_channels: int) -> Decoded:
-    """Read one image file, and bring it to a square of `image_size` pixels and 1 (grey) or 3 (RGB) channels.
+def decode(path: Path | str, *, image_size: int | Frame, in_channels: int) -> Decoded:
+    """Read one image file, and bring it to one shape and 1 (grey) or 3 (RGB) channels.
+
+    Args:
+        image_size: the frame that it is brought to; a number for a square that it is squashed to.
 
     Raises:
         OSError, ValueError, SyntaxError: the file is truncated or broken (Pillow's errors), or too large.
@@ -49,13 +53,13 @@ def decode(path: Path | str, *, image_size: int, in_channels: int) -> Decoded:
     return decode_bytes(read_bytes(str(path)), image_size=image_size, in_channels=in_channels)
 
 
-def decode_bytes(data: bytes, *, image_size: int, in_channels: int) -> Decoded:
+def decode_bytes(data: bytes, *, image_size: int | Frame, in_channels: int) -> Decoded:
     """As `decode`, of the content of a file."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return decode_image(image, image_size=image_size, in_channels=in_channels)
 
 
-def decode_image(image: Image.Image, *, image_size: int, in_channels: int) -> Decoded:
+def decode_image(image: Image.Image, *, image_size: int | Frame, in_channels: int) -> Decoded:
     """As `decode`, of an image that Pillow has opened; it is turned in place as its EXIF data say."""
     if image.width * image.height > MOST_PIXELS:
         raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS:,}")
@@ -76,11 +80,12 @@ def _decoded(image: Image.Image, image_size: int, in_channels: int) -> Decoded:
     content.update(hashed)
     mode = "L" if in_channels == 1 else "RGB"
     wanted = original if original.mode == mode else original.convert(mode)
-    if wanted.size != (image_size, image_size):
-        wanted = wanted.resize((image_size, image_size), Image.Resampling.BILINEAR, reducing_gap=None)
+    frame = Frame.of(image_size)
+    if wanted.size != (frame.width, frame.height):
+        wanted = frame.fitted(wanted)
     pixels = shown if wanted is original else _array(wanted)
     size = (shown.shape[1], shown.shape[0])
-    return Decoded(pixels.reshape(image_size, image_size, in_channels), content.hexdigest(), size, colour)
+    return Decoded(pixels.reshape(frame.height, frame.width, in_channels), content.hexdigest(), size, colour)
 
 
 def why_not(error: Exception) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from anodice.data.cache import ImageFormat, cached_images
+from anodice.data.cache import cached_images
+from anodice.data.image_format import ImageFormat
 from anodice.data.layouts import SPLITS, dice11, folder, mvtec
 from anodice.data.records import Layout, is_hidden, walk
 from anodice.data.splitting.audit import Audit

@@ -5,13 +5,14 @@ A layout declares what is read and never raises over what is missing: `anodice.d
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from anodice.data.records import Folder, Layout, PublishedSplit, is_hidden, is_photo
-from anodice.errors import AnodiceError
+from anodice.errors import AnodiceError, unknown
 
 ANOMALIES = "ano"
 """The folder of every anomalous photo of a die; nobody wrote down which face such a photo shows."""
@@ -109,6 +110,68 @@ def mvtec(root: Path) -> Layout:
     folders += [Folder(f"test/{d}", "test", d, anomalous=True, masks=f"{MASKS}/{d}") for d in defects]
     tree = f"ROOT/{{train/good,test/good,test/<defect>}}/<photos>, masks in ROOT/{MASKS}/<defect>"
     return Layout(tuple(folders), ("good",), ("train", "test"), tree)
+
+
+def mvtec_ad2(root: Path) -> Layout:
+    """One object of MVTec AD 2 (Heckler-Kram et al. 2025): `{train,validation}/good/*`, `test_public/{good,bad}/*`.
+
+    Masks are `test_public/ground_truth/bad/*`, or `ground_truth/bad/*`. The photos of `validation` are normal ones like
+    those of `train`: both are split into fit and validation. The private test photos, whose labels nobody has, are not
+    read.
+    """
+    masks = next((m for m in (f"test_public/{MASKS}/bad", f"{MASKS}/bad") if (root / m).is_dir()), f"{MASKS}/bad")
+    learned = [Folder(f"{part}/good", "train", "good", anomalous=False) for part in ("train", "validation")]
+    tested = [
+        Folder("test_public/good", "test", "good", anomalous=False),
+        Folder("test_public/bad", "test", "bad", anomalous=True, masks=masks),
+    ]
+    tree = f"ROOT/{{train/good,validation/good,test_public/good,test_public/bad}}/<photos>, masks in ROOT/{masks}"
+    return Layout((*learned, *tested), ("good",), ("train", "test_public"), tree)
+
+
+def visa(root: Path, *, kind: str) -> Layout:
+    """One object of VisA (Zou et al. 2022): its photos, divided by the table `split_csv/1cls.csv`.
+
+    The table has the columns `object`, `split` (train or test), `label` (normal or anomaly), `image` and `mask`, the
+    latter two as paths relative to the root, such as `candle/Data/Images/Normal/0000.JPG`.
+
+    Args:
+        kind: the object, such as `candle`.
+
+    Raises:
+        AnodiceError: a table without these columns, or without that object.
+    """
+    tree = f"ROOT/split_csv/1cls.csv and ROOT/{kind}/Data/{{Images,Masks}}/{{Normal,Anomaly}}/<photos>"
+    parents = ("split_csv", f"{kind}/Data/Images")
+    table = root / "split_csv" / "1cls.csv"
+    if not table.is_file():
+        return Layout((), (kind,), parents, tree)
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"object", "split", "label", "image", "mask"} <= rows[0].keys():
+        there = ", ".join(rows[0]) if rows else "no row"
+        raise AnodiceError(f"expected the columns object, split, label, image and mask in {table}, got {there}.")
+    own = [row for row in rows if row["object"] == kind]
+    if not own:
+        raise unknown("data.layout.kind", kind, in_order(row["object"] for row in rows))
+    groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    for row in own:
+        where = PurePosixPath(row["image"]).parent.as_posix()
+        groups.setdefault((where, row["split"], row["label"]), []).append(row)
+    folders = []
+    for (where, split, label), members in groups.items():
+        masks = {PurePosixPath(row["mask"]).parent.as_posix() for row in members if row["mask"]}
+        folders.append(
+            Folder(
+                where,
+                "train" if split == "train" else "test",
+                kind if label == "normal" else label,
+                anomalous=label != "normal",
+                masks=min(masks, default=None),
+                only=frozenset(PurePosixPath(row["image"]).name for row in members),
+            )
+        )
+    return Layout(tuple(folders), (kind,), parents, tree)
 
 
 def folder(

@@ -12,11 +12,19 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from anodice.data.photos import Photos
+from anodice.functional.tiles import cut
 
 Batch = dict[str, Tensor]
 """`image` (B, C, H, W) float32 in [0, 1], `label` (B,) bool, `class` (B,) int64 into the classes of the data, -1 for
 anomalies and classes without training photos, `face` (B,) int64, -1 if unknown, `leaked` (B,) bool, true for a test
 photo whose pixels also occur in the training folder, `index` (B,) int64."""
+
+
+def tiles_of(batch: Batch, size: int) -> Batch:
+    """The tiles of a batch's images, `size` pixels along each side; each has the label and so on of its image."""
+    tiles = cut(batch["image"], size)
+    each = len(tiles) // len(batch["image"])
+    return {name: tiles if name == "image" else value.repeat_interleave(each) for name, value in batch.items()}
 
 
 class PhotoDataset(Dataset):

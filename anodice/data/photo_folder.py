@@ -10,6 +10,7 @@ from torch import nn
 
 from anodice.app.options import option
 from anodice.data.datamodule import DiceDataModule
+from anodice.data.frame import Fit
 from anodice.data.layouts import folder
 from anodice.data.splitting.strategies import Published, Splitting
 
@@ -28,6 +29,7 @@ class PhotoFolder(DiceDataModule):
         split: divides the photos into fit, validation and test; None for `Published(seed=seed)`.
         image_size: height and width that each photo is resized to, in pixels; that of the detector's network.
         in_channels: 1 (grey) or 3 (RGB); that of the detector's network.
+        shape_to_square, tile: of photos that are not square, or large; see `DiceDataModule`.
         batch_size: images per batch, in training and in evaluation.
         steps_per_epoch: training batches per epoch, whatever the number of photos; None for one pass over them.
         augmentation: changes the images of training batches (B, C, H, W) in [0, 1]: a module such as `Augmentation()`,
@@ -56,6 +58,8 @@ class PhotoFolder(DiceDataModule):
         split: Splitting | None = None,
         image_size: int = 128,
         in_channels: int = 1,
+        shape_to_square: Fit = "pad",
+        tile: Sequence[int] | None = None,
         batch_size: int = 32,
         steps_per_epoch: int | None = 100,
         augmentation: nn.Module | str | None = "strong",
@@ -78,6 +82,8 @@ class PhotoFolder(DiceDataModule):
             split=Published(seed=seed) if split is None else split,
             image_size=image_size,
             in_channels=in_channels,
+            shape_to_square=shape_to_square,
+            tile=tile,
             batch_size=batch_size,
             steps_per_epoch=steps_per_epoch,
             augmentation=augmentation,

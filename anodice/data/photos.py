@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from anodice.data.cache import CachedImages, ImageFormat, cached_images
+from anodice.data.cache import CachedImages, cached_images
+from anodice.data.decode import decode
+from anodice.data.image_format import ImageFormat
 from anodice.data.records import Folder, Layout, Record, Walk, listed, walk
 from anodice.data.splitting.audit import Audit, audit
 from anodice.data.splitting.near_duplicates import (
@@ -42,6 +42,7 @@ class Photos:
         skipped: path and reason of every file that is not among them.
         pixels: (M, H, W, C) uint8, memory-mapped.
         rows: the row of `pixels` of each record.
+        form: what they were brought to.
         cache_dir: where what is computed from the photos is kept.
         turned: whether they were turned upright.
     """
@@ -51,6 +52,7 @@ class Photos:
     skipped: tuple[tuple[str, str], ...]
     pixels: np.ndarray
     rows: np.ndarray
+    form: ImageFormat
     audit: Audit
     split: Split
     cache_dir: Path
@@ -78,9 +80,15 @@ class Photos:
                 marked = np.asarray(file.convert("L")) > 0
         except (OSError, SyntaxError) as error:
             raise AnodiceError(f"expected an image at {path}, got {error}; mend or remove that mask.") from error
-        height, width = self.pixels.shape[1:3]
-        pooled = F.adaptive_max_pool2d(torch.from_numpy(marked.astype(np.float32))[None], (height, width))
-        return pooled[0].numpy() > 0
+        framed = self.form.frame.mask(marked)
+        if not self.turned:
+            return framed
+        photo = decode(
+            self.walked.root / self.records[index].path,
+            image_size=self.form.frame,
+            in_channels=self.form.channels,
+        )
+        return self.form.orientation.turned_mask(photo.pixels, framed)
 
 
 def read_photos(
@@ -98,13 +106,14 @@ def read_photos(
     """
     root = Path(root).expanduser().absolute()
     walked = walk(root, layout(root))
-    turned = form.orientation is not None and not walked.layout.upright
+    anyhow = getattr(form.orientation, "turns_any", False)
+    turned = form.orientation is not None and (anyhow or not walked.layout.upright)
     cached = cached_images(
         root, walked.records, form if turned else replace(form, orientation=None), cache_dir=cache_dir
     )
     rows = np.array([i for i in range(len(walked.records)) if i not in cached.undecodable])
     records = tuple(walked.records[i].with_content(cached.contents[i]) for i in rows)
-    if turned:  # the masks lie as the photos did before
+    if turned and not hasattr(form.orientation, "turned_mask"):  # the masks lie as the photos did before
         records = tuple(replace(record, mask=None) for record in records)
     skipped = walked.skipped + tuple((walked.records[i].path, why) for i, why in cached.undecodable.items())
     split = splitting(records, groups=lambda: group_ids(records, _pairs(walked, records, rows, cache_dir)))
@@ -115,7 +124,7 @@ def read_photos(
     for line in _remarks(walked, cached, form):
         log.warning(line)
     found = audit(records, known_pairs(records, cache_dir=cache_dir))
-    return Photos(walked, records, skipped, cached.pixels, rows, found, split, cache_dir, turned)
+    return Photos(walked, records, skipped, cached.pixels, rows, form, found, split, cache_dir, turned)
 
 
 def near_duplicates(photos: Photos) -> tuple[Pair, ...]:
@@ -175,21 +184,28 @@ def _remarks(walked: Walk, cached: CachedImages, form: ImageFormat) -> Iterator[
     sizes = Counter(cached.sizes[i] for i in decoded)
     common, count = sizes.most_common(1)[0]
     odd = [i for i in decoded if cached.sizes[i] != common]
+    frame = form.frame
+    shape = f"{frame.height}x{frame.width}"
     if odd and count <= len(decoded) / 2:
-        yield f"the photos have {len(sizes)} sizes; every photo is resized to {form.size}x{form.size}."
+        yield f"the photos have {len(sizes)} sizes; every photo is resized to {shape}."
     elif odd:
         width, height = cached.sizes[odd[0]]
         yield (
             f"{_photos(len(odd))} not {common[0]}x{common[1]} as most are, such as "
-            f"{walked.records[odd[0]].path} ({width}x{height}); every photo is resized to {form.size}x{form.size}."
+            f"{walked.records[odd[0]].path} ({width}x{height}); every photo is resized to {shape}."
         )
-    oblong = [i for i in decoded if cached.sizes[i][0] != cached.sizes[i][1]]
-    if oblong:
+    whole = (0, 0, frame.width, frame.height)
+    oblong = [i for i in decoded if replace(frame, fit="pad").place(cached.sizes[i]) != whole]
+    if oblong and frame.fit != "pad":
         width, height = cached.sizes[oblong[0]]
+        other = "not square" if frame.height == frame.width else "of another shape"
+        what = {
+            "squash": f"squashed to {shape}: what is round becomes oval",
+            "crop": f"cropped to {shape}: what lies beyond is not looked at",
+        }
         yield (
-            f"{_photos(len(oblong))} not square, such as {walked.records[oblong[0]].path} ({width}x{height}), and "
-            f"squashed to {form.size}x{form.size}: what is round becomes oval; crop or pad them to squares first if "
-            "shapes matter."
+            f"{_photos(len(oblong))} {other}, such as {walked.records[oblong[0]].path} ({width}x{height}), and "
+            f"{what[frame.fit]}; data.shape_to_square=pad keeps all of them as they are."
         )
     coloured = [i for i in decoded if cached.colour[i]]
     if coloured and form.channels == 1:

@@ -51,6 +51,7 @@ class Folder:
         face: 1..6 for a die, None where it is not known.
         masks: folder of the masks, relative to the root; it need not be there. The mask of `<stem>.<ext>` is
             `<stem>_mask.png` or `<stem>.png`.
+        only: names of the files that are meant; None for all in the folder.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Folder:
     anomalous: bool
     face: int | None = None
     masks: str | None = None
+    only: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def walk(root: str | Path, layout: Layout) -> Walk:
         below = "".join(f"{part}/" for part in Path(folder.path).parts)
         before = len(records)
         for name in _files(root / folder.path):
+            if folder.only is not None and name not in folder.only:
+                continue
             path = f"{below}{name}"
             data, reason = _read(f"{root}/{path}", name)
             if reason is not None:
@@ -260,7 +264,8 @@ def _mask(name: str, masks: dict[str, str]) -> str | None:
 def _unread(root: Path, layout: Layout) -> tuple[str, ...]:
     """Folders that somebody may have meant as classes."""
     # Those that hold a folder which is read are no such thing.
-    read = {above for f in layout.folders for above in (Path(f.path), *Path(f.path).parents)}
+    known = [Path(name) for f in layout.folders for name in (f.path, f.masks) if name is not None]
+    read = {above for path in known for above in (path, *path.parents)}
     parents = (*layout.parents, *layout.around)
     found = (path for parent in parents for path in sorted((root / parent).iterdir()) if path.is_dir())
     unknown = (path for path in found if path.relative_to(root) not in read and not is_hidden(path))

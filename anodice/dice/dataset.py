@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import logging
-import shutil
-import uuid
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -18,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anodice.app.console import counted
+from anodice.data.drawn_folder import drawn_once, folder_name
 from anodice.data.layouts import ANOMALIES, MASKS
 from anodice.data.layouts import SPLITS as SPLIT_FOLDERS
 from anodice.dice.defects import Defect, paint, suitable
@@ -80,27 +77,16 @@ def write_synthetic(
     Raises `AnodiceError` for a negative count or seed, a size below 64, and where `root` is there already but is not
     this very set.
     """
-    root = Path(root)
     plan = _Plan(seed, train_per_class, train_anomalies, test_per_class, test_anomalies, size)
     _check_plan(plan)
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        _check_written(root, plan)
-        return root
-    root.parent.mkdir(parents=True, exist_ok=True)
-    draft = root.parent / f".{root.name}-{uuid.uuid4().hex}"
-    try:
-        draft.mkdir()
-        folders = list(product(SPLITS, (*CLASSES, ANOMALIES)))
-        for split, name in counted(folders, len(folders), f"drawing {plan.files()} pictures"):
-            if name == ANOMALIES:
-                _write_anomalies(draft, split, plan)
-            else:
-                _write_class(draft, split, name, plan)
-        (draft / RECORD).write_text(_record(plan))
-        _publish(draft, root, plan)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return root
+    return drawn_once(
+        Path(root),
+        _record(plan),
+        lambda draft: _draw(draft, plan),
+        files=plan.files(),
+        record=RECORD,
+        what="synthetic set",
+    )
 
 
 def cached_synthetic(
@@ -123,23 +109,12 @@ def cached_synthetic(
 
 def synthetic_folder(*, cache_dir: str, **arguments: int) -> Path:
     """Where `cached_synthetic` with these arguments has its set, or would have it."""
-    name = hashlib.blake2b(_record(_Plan(**arguments)).encode(), digest_size=6).hexdigest()
-    return Path(cache_dir) / "synthetic" / name
+    return Path(cache_dir) / "synthetic" / folder_name(_record(_Plan(**arguments)))
 
 
-def _publish(draft: Path, root: Path, plan: _Plan) -> None:
-    """Give the finished folder its name, unless another process was faster with the same set."""
-    try:
-        draft.replace(root)
-    except OSError:
-        if not root.exists():
-            raise
-        _check_written(root, plan)
-
-
-def _record(plan: _Plan) -> str:
-    """The text of the record that a complete folder holds."""
-    return json.dumps({"version": VERSION} | asdict(plan), indent=2) + "\n"
+def _record(plan: _Plan) -> dict[str, int]:
+    """What the record of a complete folder tells."""
+    return {"version": VERSION} | asdict(plan)
 
 
 def _check_plan(plan: _Plan) -> None:
@@ -153,24 +128,14 @@ def _check_plan(plan: _Plan) -> None:
         )
 
 
-def _check_written(root: Path, plan: _Plan) -> None:
-    """Raise unless `root` holds the complete set of this plan."""
-    record = root / RECORD
-    if not record.is_file():
-        raise AnodiceError(
-            f"{root} is there already but holds no complete synthetic set (no {RECORD}); remove it or name another "
-            f"folder."
-        )
-    if record.read_text() != _record(plan):
-        raise AnodiceError(
-            f"{root} holds a synthetic set of other arguments or another version; see {record.name} in it, and remove "
-            f"the folder or name another."
-        )
-    found = sum(1 for _ in root.glob("**/*.png"))
-    if found != plan.files():
-        raise AnodiceError(
-            f"{root} holds {found} PNG files where its synthetic set has {plan.files()}; remove it to write it anew."
-        )
+def _draw(root: Path, plan: _Plan) -> None:
+    """Write all photos and masks."""
+    folders = list(product(SPLITS, (*CLASSES, ANOMALIES)))
+    for split, name in counted(folders, len(folders), f"drawing {plan.files()} pictures"):
+        if name == ANOMALIES:
+            _write_anomalies(root, split, plan)
+        else:
+            _write_class(root, split, name, plan)
 
 
 def _write_class(root: Path, split: str, die_class: str, plan: _Plan) -> None:

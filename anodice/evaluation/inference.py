@@ -42,7 +42,7 @@ def score_photos(detector: Detector, data: DiceDataModule) -> ScoredPhotos:
     """Score the validation and the test photos, and keep their maps."""
     split = data.photos.split
     indices = (*split.validation, *split.test)
-    shape = (len(indices), data.image_size, data.image_size)
+    shape = (len(indices), data.format.frame.height, data.format.frame.width)
     with tempfile.TemporaryFile() as file:  # the memory map holds it open
         maps = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
     parts, start = [], 0

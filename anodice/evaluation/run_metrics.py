@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from anodice.data.records import UNKNOWN
 from anodice.evaluation.score_table import ScoreTable
@@ -31,6 +32,9 @@ bytes, up to the end of the training: what the process held at most, in a multir
 held at most on the GPU. `score_milliseconds` is per image, in the run's batches.
 """
 
+REFUTED = 0.01
+"""The p-value below which the false alarms of the test refute the rate that a threshold aims at."""
+
 FEW_ANOMALIES = 30
 """Below so many, a report warns that the figures are rough."""
 
@@ -50,7 +54,7 @@ def run_metrics(
             parts[name]["pixels"] = found
     return {
         "threshold": fitted.chosen.rule,
-        "warnings": [*_of_images(table), *fitted.warnings()],
+        "warnings": [*_of_images(table), *fitted.warnings(), *_refuted(table, fitted)],
         "leaked": int(table.published.leaked.sum()),
         "near_leaked": None if table.distinct is None else len(table.clean) - len(table.distinct),
         "test": parts,
@@ -106,6 +110,26 @@ def _of_images(table: ScoreTable) -> list[str]:
     return found
 
 
+def _refuted(table: ScoreTable, fitted: FittedThresholds) -> list[str]:
+    """The rates of false alarms that the clean test refutes, by an exact binomial test, in sentences."""
+    found, normals = [], table.clean.where(~table.clean.label)
+    for name, threshold in fitted.by_rule.items():
+        detail = threshold.detail or {}
+        rate = detail.get("false_alarm_rate", 1 - detail.get("quantile", 1))
+        alarms = int(threshold.flags(normals.score, normals.predicted).sum())
+        if rate == 0 or alarms == 0:
+            continue
+        p = binomtest(alarms, len(normals), rate, alternative="greater").pvalue
+        if p < REFUTED:
+            found.append(
+                f"{name}: the {table.clean_words} refutes its rate of {rate:.3g}: {alarms} false alarms on "
+                f"{len(normals)} normal images, which such a rate gives with a probability of {p:.2g} (exact binomial "
+                "test). These photos are not like the normal ones of validation: compare their shooting sessions, and "
+                "hold photos like them out for validation."
+            )
+    return found
+
+
 def _ranking(part: ScoreTable) -> dict[str, Any]:
     """Counts, and the figures that need no threshold."""
     normals, anomalies = int((~part.label).sum()), int(part.label.sum())
@@ -127,7 +151,7 @@ def _part(part: ScoreTable, fitted: FittedThresholds, seed: int) -> dict[str, An
     found = {**_ranking(part), **_accuracies(part)}
     thresholds: dict[str, Threshold | str] = {**fitted.by_rule, **fitted.refused}
     if fitted.chosen.rule != Oracle.name:
-        thresholds["oracle"] = found.get("reason") or Oracle().fit(
+        thresholds["oracle"] = found.get("reason") or Oracle(allowed=True).fit(
             part.score, part.label, fitted_on="test", split_digest=fitted.chosen.split_digest
         )
     found["at"] = {name: _at(part, thresholds[name], seed) for name in _order(list(thresholds))}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from anodice.app.files import replacing
-from anodice.data.records import Record
+from anodice.data.records import UNKNOWN, Record
 from anodice.data.splitting.split import Split
 from anodice.thresholds.threshold import Threshold
 
@@ -71,6 +71,11 @@ class ScoreTable:
     def published(self) -> ScoreTable:
         """All test images."""
         return self.where(self.split == "test")
+
+    @property
+    def known_session(self) -> np.ndarray:
+        """The shooting sessions, empty where they are not known."""
+        return np.where(self.session == UNKNOWN, "", self.session)
 
     @property
     def clean_words(self) -> str:

@@ -17,10 +17,16 @@ from torch import Tensor, nn
 from anodice.app.console import counted
 from anodice.app.recipe import make, recipe
 from anodice.data.datamodule import Batch, Batches
+from anodice.data.photo_dataset import tiles_of
 from anodice.errors import AnodiceError
+from anodice.functional.tile_grid import tile_count, tiles_along
+from anodice.functional.tiles import cut, joined
 from anodice.metrics.gathered import GatheredScores
 from anodice.models.optimizers import OptimizerFactory
 from anodice.scoring.grounds import Grounds
+
+_TILES = 32
+"""Tiles that are looked at together."""
 
 
 class Scored(NamedTuple):
@@ -68,14 +74,30 @@ class Detector(pl.LightningModule):
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Scored:
-        """Maps, scores and classes; always in float32, whatever the precision of the training."""
-        if images.shape[1:] != (self.in_channels, self.image_size, self.image_size):
+        """Maps, scores and classes; always in float32, whatever the precision of the training.
+
+        Images may be larger than `image_size` by whole tiles; see `anodice.functional.tiles`.
+        """
+        tiles = [tiles_along(length, self.image_size) for length in images.shape[2:]]
+        if images.shape[1] != self.in_channels or len(tiles) != 2 or None in tiles:
             raise AnodiceError(
                 f"expected images of shape (N, {self.in_channels}, {self.image_size}, {self.image_size}), got "
                 f"{tuple(images.shape)}; set data.image_size and data.in_channels as in training."
             )
         with torch.autocast(images.device.type, enabled=False):
-            return self.assess(images)
+            return self.assess(images) if tiles == [1, 1] else self.assess_tiles(images)
+
+    def assess_tiles(self, images: Tensor) -> Scored:
+        """As `assess` for images that are cut into tiles: their maps put together, the highest of their scores."""
+        tiles, count = cut(images, self.image_size), tile_count(*images.shape[2:], self.image_size)
+        parts = [tiles] if torch.compiler.is_exporting() else tiles.split(_TILES)
+        found = [self.assess(part) for part in parts]
+        maps = joined(torch.cat([part.maps for part in found]), *images.shape[2:])
+        scores, strangest = torch.cat([part.scores for part in found]).unflatten(0, (-1, count)).max(1)
+        if found[0].classes is None:
+            return Scored(maps, scores)
+        classes = torch.cat([part.classes for part in found if part.classes is not None])
+        return Scored(maps, scores, classes.unflatten(0, (-1, count)).gather(1, strangest[:, None])[:, 0])
 
     def grounds(self, images: Tensor) -> Grounds[Tensor]:
         """What the detector compares images of the right shape with; by default nothing that people could look at."""
@@ -301,7 +323,9 @@ class TrainedDetector(Detector):
         super().validation_step(batch)
         normal = ~batch["label"]
         if normal.any():
-            terms = self.loss_terms({k: v[normal] for k, v in batch.items()})
+            normals = {k: v[normal] for k, v in batch.items()}
+            tiled = batch["image"].shape[2:] != (self.image_size, self.image_size)
+            terms = self.loss_terms(tiles_of(normals, self.image_size) if tiled else normals)
             values = {f"val/{name}": value for name, value in terms.items()}
             self.log_dict(values, on_step=False, on_epoch=True, batch_size=int(normal.sum()))
 

@@ -1,7 +1,8 @@
 """Detectors that compare the features of photos with a memory of those of normal ones.
 
-What they look at photos with is an encoder trained here on painted defects, or a torchvision network; what they
-remember, and how a photo is compared with it, is a memory: `LocalMemory`, or PatchCore's `PatchMemory`.
+What they look at photos with is an encoder trained here on painted defects, or a network of torchvision or
+timm; what they remember, and how a photo is compared with it, is a memory: `LocalMemory`, PatchCore's `PatchMemory`
+or PaDiM's `PatchGaussians`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from anodice.augmentation.defect_painter import DefectPainter
 from anodice.data.datamodule import Batch
-from anodice.errors import AnodiceError
-from anodice.models.backbones import TorchvisionFeatures
+from anodice.errors import AnodiceError, unknown
+from anodice.models.backbones import INSTALLED, LIBRARIES
 from anodice.models.defect_unet import DefectUNet, UNet
 from anodice.models.detector import Detector, Scored
 from anodice.models.feature_memory import FeatureMemory
@@ -58,7 +59,7 @@ class EncoderMemory(DefectUNet):
         if not self.layers or any(layer not in range(len(network.widths)) for layer in self.layers):
             raise AnodiceError(
                 f"expected model.backbone.layers to name levels of the encoder, from 0 to {len(network.widths) - 1}, "
-                f"got {self.layers}; names of layers are for model/backbone=torchvision."
+                f"got {self.layers}; names of layers are for model/backbone=torchvision and timm."
             )
         self.memory = memory
 
@@ -87,13 +88,17 @@ class EncoderMemory(DefectUNet):
 
 
 class BackboneMemory(Detector):
-    """A memory of features of a torchvision network, which is not trained here: one pass over the photos.
+    """A memory of features of a network that others trained, and nobody trains here: one pass over the photos.
 
     Args:
-        name, layers: see `TorchvisionFeatures`.
-        weights: file with the network's weights, see `TorchvisionFeatures.load`; they are kept with what is learned,
-            and the file is not needed again. None for the random weights it starts with.
+        library: where the network comes from, torchvision or timm.
+        name, layers: see `torchvision_features` and `timm_features`.
+        weights: file with the network's weights, or `installed`, see `Features.load`; they are kept with what is
+            learned, and the file is not needed again. None for the random weights it starts with.
         memory: of the feature maps of the layers.
+
+    Raises:
+        AnodiceError: another library, one that is not installed, or a network or layer that it does not know.
     """
 
     def __init__(
@@ -105,10 +110,13 @@ class BackboneMemory(Detector):
         memory: FeatureMemory,
         image_size: int,
         in_channels: int,
+        library: str = "torchvision",
     ) -> None:
         super().__init__(image_size=image_size, in_channels=in_channels)
-        self.name, self.layers, self.weights = name, list(layers), weights
-        self.features = TorchvisionFeatures(name=name, layers=layers)
+        if library not in LIBRARIES:
+            raise unknown("library of backbones", library, LIBRARIES)
+        self.library, self.name, self.layers, self.weights = library, name, list(layers), weights
+        self.features = LIBRARIES[library](name, self.layers)
         self.memory = memory
 
     @property
@@ -120,6 +128,8 @@ class BackboneMemory(Detector):
 
     def describe(self) -> str:
         of = self.weights or "random weights (model.backbone.weights names a file of better ones)"
+        if self.weights == INSTALLED:
+            of = "the weights that are installed"
         memory = type(self.memory).__name__
         return f"{memory} of {self.name} with {of}; nothing is trained by gradients"
 

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from anodice.errors import AnodiceError
 from anodice.functional.windows import resized_by_mean
 from anodice.models.feature_memory import Extract, spread
+from anodice.scoring.coreset import greedy_coreset
+from anodice.scoring.exact_search import ExactSearch
 from anodice.scoring.fitted_buffer import size_from_checkpoint
 from anodice.scoring.map_score import MapScore
-from anodice.scoring.memory import greedy_coreset
 from anodice.scoring.pooling import Max
 from anodice.scoring.score import Batches
 
-_ROWS = 4096
-"""Patches that are compared with the memory at a time."""
+_PROJECTED = 256
+"""Length to which longer patches are projected for the choice of the coreset: distances err by about a 22nd then."""
 
 
 class PatchMemory(nn.Module):
@@ -57,6 +58,7 @@ class PatchMemory(nn.Module):
         self.image_size = image_size
         self.register_buffer("bank", torch.empty(0, 0))
         size_from_checkpoint(self, "bank")
+        self._search: tuple[Tensor, ExactSearch] | None = None
 
     @property
     def is_filled(self) -> bool:
@@ -74,7 +76,7 @@ class PatchMemory(nn.Module):
                 parts.append(_patches(extract(images)).permute(0, 2, 3, 1).flatten(0, 2).half())
         patches = torch.cat(parts)
         count = max(1, round(self.coreset * len(patches)))
-        self.bank = patches[greedy_coreset(patches[None], count, seed=0)[0]].float()
+        self.bank = patches[greedy_coreset(patches[None], count, seed=0, length=_PROJECTED)[0]].float()
 
     def forward(self, layers: list[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (N, 1, H, W) and scores (N,) float64, both at least 0.
@@ -86,26 +88,33 @@ class PatchMemory(nn.Module):
             raise AnodiceError("expected patches of normal photos to compare with, got none; train the detector first.")
         patches = _patches(layers)
         rows = patches.permute(0, 2, 3, 1).flatten(0, 2)
-        squares = self.bank.square().sum(1)
-        parts = [rows] if torch.compiler.is_exporting() else rows.split(_ROWS)
-        # |b|² - 2 b·p, of which the least is the nearest
-        found = [torch.addmm(squares, part, self.bank.T, alpha=-2).min(1) for part in parts]
         places = patches.shape[2] * patches.shape[3]
-        nearest = torch.cat([part.indices for part in found]).view(-1, places)
-        least = torch.cat([part.values for part in found])
-        distances = (least + rows.square().sum(1)).clamp_min(0).sqrt().view(-1, places)
-        scores = self._weighted(rows.view(-1, places, rows.shape[1]), distances, nearest)
+        distances = self._squares(rows).sqrt().view(-1, places)
+        scores = self._weighted(rows.view(-1, places, rows.shape[1]), distances)
         size = (self.image_size, self.image_size)
         grid = distances.view(-1, 1, *patches.shape[2:])
         maps, _ = self.score(F.interpolate(grid, size=size, mode="bilinear", align_corners=False))
         return maps, scores
 
-    def _weighted(self, patches: Tensor, distances: Tensor, nearest: Tensor) -> Tensor:
-        """The scores (N,) from patches (N, P, D), their distances and their nearest entries (N, P)."""
+    def _squares(self, rows: Tensor) -> Tensor:
+        """Squared distances of patches (R, D) from the memory."""
+        if torch.compiler.is_exporting():
+            return (self._products(rows).amin(1) + rows.square().sum(1)).clamp_min(0)
+        if self._search is None or self._search[0] is not self.bank:
+            self._search = self.bank, ExactSearch(self.bank)
+        return self._search[1].squares(rows)
+
+    def _products(self, rows: Tensor) -> Tensor:
+        """|b|² - 2 b·p of entries and patches, (R, M), of which the least is the nearest."""
+        return torch.addmm(self.bank.square().sum(1), rows, self.bank.T, alpha=-2)
+
+    def _weighted(self, patches: Tensor, distances: Tensor) -> Tensor:
+        """The scores (N,) from patches (N, P, D) and their distances (N, P)."""
         inside = self._inside(distances.shape[1])
         worst = torch.where(inside, distances, -torch.inf).argmax(1, keepdim=True)
         farthest = patches.gather(1, worst[:, :, None].expand(-1, -1, patches.shape[2]))[:, 0]
-        entry, distance = (values.gather(1, worst)[:, 0] for values in (nearest, distances))
+        distance = distances.gather(1, worst)[:, 0]
+        entry = self._products(farthest).argmin(1)
         count = min(self.neighbours, len(self.bank))
         around = self._distances(entry).topk(count, dim=1, largest=False).indices
         others = (farthest[:, None] - self.bank[around]).norm(dim=2)

@@ -45,7 +45,7 @@ def read_own(run: OpenRun, path: str) -> bytes | Unreadable:
         return Unreadable(path, "is not in the folder of the run's photos any more")
     try:
         data = (root / path).read_bytes()
-        content = decode_bytes(data, image_size=run.predictor.settings.image_size, in_channels=1).content
+        content = decode_bytes(data, image_size=run.predictor.settings.frame, in_channels=1).content
     except Exception as error:  # Pillow's readers raise all sorts of errors on broken files
         return Unreadable(path, why_not(error))
     if content not in run.scores.content[run.scores.path == path]:

@@ -16,7 +16,7 @@ def read_upload(name: str, data: bytes, settings: Settings) -> Photo | Unreadabl
     shown = shown_name(name)
     if len(data) == 0:
         return Unreadable(shown, "empty file")
-    return photo_of_bytes(data, shown, image_size=settings.image_size, in_channels=settings.in_channels)
+    return photo_of_bytes(data, shown, image_size=settings.frame, in_channels=settings.in_channels)
 
 
 def shown_name(name: str) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from anodice.data.frame import Frame
 from anodice.data.transforms import EvaluationTransform
 from anodice.errors import AnodiceError, first_line
 from anodice.models.detector import Detector
@@ -29,7 +30,9 @@ class Graph(nn.Module):
         self.transform, self.detector = EvaluationTransform(), detector
 
     def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
-        found = self.detector.assess(self.transform(photos))
+        images = self.transform(photos)
+        whole = images.shape[2:] == (self.detector.image_size, self.detector.image_size)
+        found = self.detector.assess(images) if whole else self.detector.assess_tiles(images)
         scores = (found.maps[:, 0].float(), found.scores.double())
         return scores if found.classes is None else (*scores, found.classes)
 
@@ -47,7 +50,7 @@ def export(detector: Detector, settings: Settings, file: Path, *, format: str) -
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            WRITERS[format](traced(detector.eval()), file, told(settings))
+            WRITERS[format](traced(detector.eval(), settings.frame), file, told(settings))
     except ImportError as error:
         raise AnodiceError(
             f"expected {error.name} to export with format={format}, which is not installed; "
@@ -55,13 +58,17 @@ def export(detector: Detector, settings: Settings, file: Path, *, format: str) -
         ) from error
 
 
-def traced(detector: Detector) -> ExportedProgram:
+def traced(detector: Detector, frame: Frame | None = None) -> ExportedProgram:
     """The graph of a detector.
+
+    Args:
+        frame: of the photos; None for the images of the detector.
 
     Raises:
         AnodiceError: it does what no graph can hold.
     """
-    shape = (2, detector.image_size, detector.image_size, detector.in_channels)
+    size = Frame.of(detector.image_size) if frame is None else frame
+    shape = (2, size.height, size.width, detector.in_channels)
     photos = torch.zeros(shape, dtype=torch.uint8, device=detector.device)
     try:
         with torch.no_grad():

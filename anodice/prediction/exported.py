@@ -23,16 +23,16 @@ OUTPUTS = ("maps", "scores", "classes")
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch_export": ".pt2"}
 """What the files of each format end with; OpenVINO keeps the weights in a `.bin` beside its `.xml`."""
 
-_TURNERS = ("anodice.dice.orientation.", "anodice.baselines.dark_ray.")
+_TURNERS = ("anodice.dice.orientation.", "anodice.baselines.dark_ray.", "anodice.data.pose.")
 
 
 def told(settings: Settings) -> str:
     """The JSON that a file keeps."""
     turned = "" if settings.orientation is None else f", turned upright before by {settings.orientation['_target_']}"
-    side, channels = settings.image_size, settings.in_channels
+    frame, channels = settings.frame, settings.in_channels
     found = {
         "format": FORMAT,
-        "input": f"{PHOTOS} (N, {side}, {side}, {channels}) uint8{turned}",
+        "input": f"{PHOTOS} (N, {frame.height}, {frame.width}, {channels}) uint8{turned}",
         "run": settings.run,
         "split_digest": settings.threshold.split_digest,
         "versions": {name: importlib.metadata.version(name) for name in ("anodice", "torch")},

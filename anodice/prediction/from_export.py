@@ -36,7 +36,7 @@ def load(file: str | Path, threshold: str | float | Threshold | None, *, trusted
         )
     network, about, shape = _RUNTIMES[kind](path)
     settings = settings_of(about, path)
-    expected = (settings.image_size, settings.image_size, settings.in_channels)
+    expected = (settings.frame.height, settings.frame.width, settings.in_channels)
     if tuple(shape) != expected:
         raise AnodiceError(f"expected {path} to take photos of {expected}, as it tells, but its graph takes {shape}.")
     if settings.orientation is not None and importlib.util.find_spec("torch") is None:

@@ -49,6 +49,8 @@ def load(
         data=config["name"]["data"],
         image_size=config["data"]["image_size"],
         in_channels=config["data"]["in_channels"],
+        shape_to_square=config["data"].get("shape_to_square", "squash"),  # runs from before there was a choice
+        tile=config["data"].get("tile"),
         orientation=config["data"].get("orientation") if told["turned"] else None,
         classes=detector.classes or (),
         faces=told["faces"],
@@ -74,6 +76,8 @@ class DetectorNetwork:
     @torch.inference_mode()
     def grounds(self, photos: NDArray[np.uint8]) -> Grounds[NDArray]:
         """What the detector compares photos (N, S, S, C) with, as arrays."""
+        if photos.shape[1:3] != (self.detector.image_size, self.detector.image_size):  # tiles have no common ground
+            return Grounds()
         found = self.detector.grounds(self._images(photos))
         return Grounds(*(None if part is None else part.cpu().numpy() for part in found))
 

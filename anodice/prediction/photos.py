@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anodice.data.decode import decode_bytes, decode_image, why_not
+from anodice.data.frame import Frame
 from anodice.data.records import is_hidden, read_bytes
 from anodice.errors import AnodiceError
 from anodice.prediction.prediction import Unreadable
@@ -28,7 +29,7 @@ class Photo:
 
     Attributes:
         name: its path, or its place among those that were given.
-        pixels: (S, S, C) uint8.
+        pixels: (H, W, C) uint8.
         size: its own width and height.
     """
 
@@ -56,7 +57,7 @@ def files_of(photos: str | Path | Sequence[str | Path]) -> Iterator[Path]:
             yield from _matches(path)
 
 
-def read_photo(path: Path, *, image_size: int, in_channels: int) -> Photo | Unreadable:
+def read_photo(path: Path, *, image_size: int | Frame, in_channels: int) -> Photo | Unreadable:
     """Decode a file; whatever is wrong with it is told, not raised."""
     try:
         if not path.is_file():  # a pipe would be waited for
@@ -70,7 +71,7 @@ def read_photo(path: Path, *, image_size: int, in_channels: int) -> Photo | Unre
         return Unreadable(str(path), f"cannot be read ({error.strerror or error})")
 
 
-def photo_of_bytes(data: bytes, name: str, *, image_size: int, in_channels: int) -> Photo | Unreadable:
+def photo_of_bytes(data: bytes, name: str, *, image_size: int | Frame, in_channels: int) -> Photo | Unreadable:
     """Decode the content of a file."""
     try:
         found = decode_bytes(data, image_size=image_size, in_channels=in_channels)
@@ -79,7 +80,7 @@ def photo_of_bytes(data: bytes, name: str, *, image_size: int, in_channels: int)
     return Photo(name, found.pixels, found.size)
 
 
-def photo_of(given: Any, name: str, *, image_size: int, in_channels: int) -> Photo:
+def photo_of(given: Any, name: str, *, image_size: int | Frame, in_channels: int) -> Photo:
     """The photo of a PIL image, of an array (H, W[, C]) or of a tensor ([C,] H, W).
 
     Whole numbers are grey levels of 0..255 (of 0..65535 with 16 bits), others of [0, 1].

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from anodice.app.process import cores
+from anodice.data.image_format import turned
 from anodice.errors import AnodiceError
 from anodice.prediction.explanation import Explanation, explanation
 from anodice.prediction.network import Network, Outputs
@@ -133,7 +134,7 @@ class Predictor:
         """Score decoded photos, at least one, in one batch."""
         pixels = np.stack([photo.pixels for photo in photos])
         if self._turn is not None:
-            pixels = self._turn(pixels[..., 0])[..., None]
+            pixels = turned(self._turn, pixels)
         found = self.network(pixels)
         names = self.settings.names(found)
         anomalous = self.threshold.flags(found.scores, names)
@@ -168,7 +169,9 @@ class Predictor:
             class_name=name or None,
             face=settings.faces.get(name),
             map=found.maps[k],
-            regions=regions(found.maps[k], settings.scale.pixel_threshold, photo.size) if anomalous else (),
+            regions=regions(found.maps[k], settings.scale.pixel_threshold, photo.size, fit=settings.frame.fit)
+            if anomalous
+            else (),
             photo=pixels,
             size=photo.size,
             scale=settings.scale,
@@ -188,12 +191,12 @@ class Predictor:
         return [one for one in found if isinstance(one, Prediction)]
 
     def _read(self, path: Path) -> Photo | Unreadable:
-        return read_photo(path, image_size=self.settings.image_size, in_channels=self.settings.in_channels)
+        return read_photo(path, image_size=self.settings.frame, in_channels=self.settings.in_channels)
 
     def _photo(self, given: Any, name: str) -> Photo:
         if isinstance(given, str | Path):
             raise AnodiceError("expected paths alone or pictures alone, got both; score them in two calls.")
-        return photo_of(given, name, image_size=self.settings.image_size, in_channels=self.settings.in_channels)
+        return photo_of(given, name, image_size=self.settings.frame, in_channels=self.settings.in_channels)
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

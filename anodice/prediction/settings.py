@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anodice.app.recipe import make
+from anodice.data.frame import Fit, Frame
+from anodice.data.image_format import ImageFormat
 from anodice.errors import AnodiceError, unknown
 from anodice.evaluation.map_scale import MapScale
 from anodice.prediction.network import Outputs
@@ -25,7 +27,8 @@ class Settings:
     Attributes:
         run: the name of its folder.
         model, data: what was trained, and on what.
-        image_size, in_channels: what each photo is brought to.
+        image_size, in_channels: of the images that the network looks at.
+        shape_to_square, tile: what each photo is brought to besides, see `ImageFormat`.
         orientation: recipe of what turns photos upright before that; None for nothing.
         classes: what the detector tells apart; empty where it tells nothing apart.
         faces: class -> the face of a die that it shows, where that is known.
@@ -45,6 +48,14 @@ class Settings:
     scale: MapScale
     thresholds: FittedThresholds
     threshold: Threshold
+    shape_to_square: Fit = "squash"
+    tile: tuple[int, int] | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The pixels that each photo is brought to."""
+        tile = None if self.tile is None else (self.tile[0], self.tile[1])
+        return ImageFormat(self.image_size, self.in_channels, None, self.shape_to_square, tile).frame
 
     def with_threshold(self, wanted: str | float | Threshold | None, more: Mapping[str, Threshold]) -> Settings:
         """The same with another threshold: the name of a rule, or a value; None for the run's own.
@@ -78,7 +89,7 @@ class Settings:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        plain = {name: getattr(self, name) for name in _PLAIN}
+        plain = {name: getattr(self, name) for name in (*_PLAIN, *_LATER)}
         return {
             **plain,
             "classes": list(self.classes),
@@ -99,6 +110,7 @@ class Settings:
             raise AnodiceError(f"expected what a run tells of itself, but {', '.join(missing)} is missing.")
         return cls(
             **{name: found[name] for name in _PLAIN},
+            **{name: found[name] for name in _LATER if name in found},
             classes=tuple(found["classes"]),
             scale=MapScale.from_dict(found["scale"]),
             thresholds=FittedThresholds.from_dict(found["thresholds"]),
@@ -107,3 +119,5 @@ class Settings:
 
 
 _PLAIN = ("run", "model", "data", "image_size", "in_channels", "orientation", "faces")
+_LATER = ("shape_to_square", "tile")
+"""What exports of earlier versions do not tell."""

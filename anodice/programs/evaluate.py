@@ -32,9 +32,10 @@ from anodice.reporting.run_files import (
     write_results,
 )
 from anodice.reporting.terminal import results
+from anodice.thresholds.f1 import F1Max
 from anodice.thresholds.fitted import fit_thresholds
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import F1Max, Oracle
+from anodice.thresholds.rules import Oracle
 
 log = logging.getLogger(__name__)
 

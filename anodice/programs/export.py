@@ -89,13 +89,13 @@ def _photos(run: Path, root: str | None, settings: Settings) -> tuple[str, NDArr
 
 def _pictures(settings: Settings) -> NDArray[np.uint8]:
     """Blocks of noise, from coarse to fine, of more and more contrast, and flat pictures."""
-    generator, side = np.random.default_rng(0), settings.image_size
+    generator, frame = np.random.default_rng(0), settings.frame
     pictures = []
     for k in range(_DRAWN):
         blocks = 2 ** (k % 6)
         coarse = generator.random((blocks, blocks, settings.in_channels))
-        places = np.arange(side) * blocks // side
-        pictures.append(128 + 255 * (k / _DRAWN) * (coarse[places][:, places] - 0.5))
+        rows, columns = (np.arange(side) * blocks // side for side in (frame.height, frame.width))
+        pictures.append(128 + 255 * (k / _DRAWN) * (coarse[rows][:, columns] - 0.5))
     return np.stack(pictures).astype(np.uint8)
 
 

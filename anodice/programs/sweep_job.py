@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from anodice.app import run_folder
 from anodice.app.command_line import check_config, sentence
-from anodice.app.configs import flatten
+from anodice.app.configs import chooses_itself, flatten
 from anodice.app.process import cores
 from anodice.app.sweep_folder import FAILED, FINISHED, JOB, PRUNED, STUDY, held, read_job, write_job
 from anodice.errors import AnodiceError, first_line
@@ -36,6 +36,10 @@ def run_job(config: DictConfig) -> None:
     with held(folder, wait=True):  # the process of a killed sweep may still be at work on it
         try:
             check_config(config, HydraConfig.get().runtime.choices, HydraConfig.get().overrides.task)
+            if chooses_itself(config):
+                from anodice.programs.automatic import automatic  # torch loads now
+
+                config = automatic(config, HydraConfig.get().overrides.task)
             config = _with_share_of_threads(OmegaConf.create(OmegaConf.to_container(config, resolve=True)))
             if not _is_done(folder, config):
                 _train(config, folder)

@@ -34,6 +34,7 @@ from anodice.evaluation.score_table import score_table
 from anodice.models.detector import Detector
 from anodice.models.loading import load_weights
 from anodice.prediction.facts import PREDICTION, prediction_facts
+from anodice.programs.automatic import automatic
 from anodice.programs.loading import about, check_photos, told_limits
 from anodice.programs.trainer import make_trainer
 from anodice.reporting.comparisons import Evaluated
@@ -82,7 +83,11 @@ def train(
         Stopped: Ctrl-C or SIGTERM ended the training early; all is written.
     """
     begun = begin_job()
-    config = _resumed_config(run, config, changes, job) if config.resume is not None else _config_to_run(config)
+    config = (
+        _resumed_config(run, config, changes, job)
+        if config.resume is not None
+        else _config_to_run(automatic(config, changes))
+    )
     rule, detector, data, trainer = _prepare(config, run, callbacks)
     begins, point = config.resume is None, None
     if not begins:

@@ -7,8 +7,9 @@ would glow as brightly as an anomalous one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -22,6 +23,7 @@ from anodice.data.datamodule import DiceDataModule
 from anodice.data.photos import Photos
 from anodice.evaluation.inference import ScoredPhotos, score_records
 from anodice.evaluation.score_table import ScoreTable
+from anodice.functional.tiles import cut, joined
 from anodice.models.detector import Detector
 from anodice.reporting.plots.gallery import card, empty_gallery, gallery
 from anodice.reporting.plots.latent import latent_space, templates
@@ -162,7 +164,8 @@ def _shown(
 ) -> Shown:
     photos = data.photos
     if not indices:
-        nothing = np.zeros((0, 1, data.image_size, data.image_size), dtype=np.float32)
+        frame = photos.form.frame
+        nothing = np.zeros((0, 1, frame.height, frame.width), dtype=np.float32)
         return Shown(title, nothing, None, nothing, [], [])
     low, high = normal_range(scored, photos)
     maps = (scored.maps_of(indices)[:, None] - low) / max(high - low, 1e-12)
@@ -204,7 +207,7 @@ def codes_of(detector: Detector, data: DiceDataModule, table: ScoreTable, *, mos
     codes, images = [], []
     batches = data.evaluation_batches([indices[k] for k in chosen], detector.device)
     for batch in counted(batches, -(-len(chosen) // data.batch_size), f"looking at the codes of {len(chosen)} photos"):
-        found = detector.codes(batch["image"])
+        found = None if data.tile is not None else detector.codes(batch["image"])
         if found is None:
             return None
         codes.append(_array(found))
@@ -228,7 +231,8 @@ def detector_figures(detector: Detector, codes: Codes | None, *, title: str) -> 
 def _score(detector: Detector, data: DiceDataModule, indices: Sequence[int]) -> ScoredPhotos:
     """Score some photos, each once."""
     distinct = tuple(dict.fromkeys(indices))
-    maps = np.empty((len(distinct), data.image_size, data.image_size), dtype=np.float32)
+    frame = data.format.frame
+    maps = np.empty((len(distinct), frame.height, frame.width), dtype=np.float32)
     return ScoredPhotos(distinct, *score_records(detector, data, distinct, maps=maps), maps)
 
 
@@ -249,7 +253,15 @@ def _look(
     reconstruct = getattr(detector, "reconstruct", None)
     batches = [batch["image"] for batch in data.evaluation_batches(indices, detector.device)]
     images = np.concatenate([_array(batch) for batch in batches])
-    return images, None if reconstruct is None else np.concatenate([_array(reconstruct(batch)) for batch in batches])
+    if reconstruct is None:
+        return images, None
+    if data.tile is not None:
+        reconstruct = partial(_by_tiles, reconstruct, data.image_size)
+    return images, np.concatenate([_array(reconstruct(batch)) for batch in batches])
+
+
+def _by_tiles(reconstruct: Callable[[Tensor], Tensor], size: int, images: Tensor) -> Tensor:
+    return joined(reconstruct(cut(images, size)), *images.shape[2:])
 
 
 def _spread(photos: Photos, anomalous: bool, count: int) -> list[int]:

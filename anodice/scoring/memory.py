@@ -13,48 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anodice.errors import AnodiceError
+from anodice.scoring.coreset import greedy_coreset
+from anodice.scoring.exact_search import ExactSearch
 from anodice.scoring.fitted_buffer import size_from_checkpoint
-
-_PROJECTED = 32
-"""Length of the random projections among which a coreset is chosen: distances in them err by about an eighth."""
-
-
-def greedy_coreset(features: Tensor, count: int, *, seed: int) -> Tensor:
-    """Choose vectors that lie far apart and so leave none far from a chosen one, in each of P sets of its own.
-
-    After the mean vector's nearest, each next is the one farthest from those chosen before (Gonzalez 1985), which at
-    most doubles the least possible largest distance. Of several as far, the first is taken.
-
-    Args:
-        features: (P, N, D), N vectors in each set.
-        count: how many to choose of each set, from 1 to N.
-        seed: of the random projection of vectors that are longer than 32.
-
-    Returns:
-        (P, count) int64, indices into the N vectors.
-
-    >>> greedy_coreset(torch.tensor([[[0.0], [0.1], [5.0], [2.4]]]), 3, seed=0)
-    tensor([[3, 2, 0]])
-    """
-    # Set by set: the vectors of one stay in the processor's cache.
-    return torch.cat([_farthest(_projected(one.float(), seed), count) for one in features.split(1)])
-
-
-def _farthest(points: Tensor, count: int) -> Tensor:
-    means = points.mean(1, keepdim=True)
-    latest = (points - means).square().sum(2).argmin(1)
-    chosen, sets = [latest], torch.arange(len(points), device=points.device)
-    nearest = torch.full(points.shape[:2], torch.inf, device=points.device)
-    squares = points.square().sum(2)
-    for _ in range(count - 1):
-        centre = points[sets, latest]
-        products = torch.bmm(points, centre[:, :, None]).squeeze(2)
-        distances = squares + squares[sets, latest][:, None] - 2 * products
-        nearest = torch.minimum(nearest, distances)
-        nearest[sets, latest] = -torch.inf
-        latest = nearest.argmax(1)
-        chosen.append(latest)
-    return torch.stack(chosen, 1)
 
 
 class Memory(nn.Module):
@@ -82,6 +43,7 @@ class Memory(nn.Module):
         self.register_buffer("bank", torch.empty(0, 0, 0, 0))
         size_from_checkpoint(self, "bank")
         self._kept: tuple[Tensor, Tensor] | None = None
+        self._search: tuple[Tensor, ExactSearch] | None = None
 
     def fit(self, features: Tensor) -> None:
         """Keep a coreset of the features (h, w, N, D) of normal photos, cell by cell; what was kept before is lost.
@@ -106,19 +68,14 @@ class Memory(nn.Module):
             )
         if torch.compiler.is_exporting():
             least, squares = self._least_in_graph(features)
+        elif self.radius is None:
+            found = self._searched().squares(features.permute(0, 2, 3, 1).flatten(0, 2))
+            return found.sqrt().view(-1, 1, *features.shape[2:])
         else:
-            cells, squares = features.permute(2, 3, 0, 1), features.square().sum(1)
-            least = self._least_anywhere(cells) if self.radius is None else self._least_nearby(cells, self.radius)
+            squares = features.square().sum(1)
+            least = self._least_nearby(features.permute(2, 3, 0, 1), self.radius)
         # Rounding leaves sums a little below 0 where nothing differs.
         return (squares + least.permute(2, 0, 1)).clamp_min(0).sqrt()[:, None]
-
-    def _least_anywhere(self, cells: Tensor) -> Tensor:
-        """The least |b|² - 2 b·q over all entries b, for each vector q: (h, w, N, D) -> (h, w, N)."""
-        entries = self.bank.flatten(0, 2)
-        squares = entries.square().sum(1)
-        # Row by row: all products at once would take much memory.
-        rows = [torch.addmm(squares, row.flatten(0, 1), entries.T, alpha=-2).amin(1) for row in cells]
-        return torch.stack(rows).reshape(cells.shape[:3])
 
     def _least_nearby(self, cells: Tensor, radius: int) -> Tensor:
         """The same over the entries of the cells within the radius."""
@@ -163,6 +120,12 @@ class Memory(nn.Module):
         own = [back[2 * radius - y :, 2 * radius - x :][:height, :width, k] for k, (y, x) in enumerate(steps)]
         return torch.stack(own).amin(0), squares
 
+    def _searched(self) -> ExactSearch:
+        """The search among all entries, kept for as long as the bank is the same."""
+        if self._search is None or self._search[0] is not self.bank:
+            self._search = self.bank, ExactSearch(self.bank.flatten(0, 2))
+        return self._search[1]
+
     def _padded(self, radius: int) -> Tensor:
         """(h + 2 radius, w + 2 radius, E, D + 1): -2 b and |b|² of each entry, of which q and 1 make |b|² - 2 b·q.
 
@@ -177,12 +140,3 @@ class Memory(nn.Module):
             inner[..., length] = self.bank.square().sum(3)
             self._kept = self.bank, padded
         return self._kept[1]
-
-
-def _projected(features: Tensor, seed: int) -> Tensor:
-    """Vectors of at most `_PROJECTED` values, between which the distances are about the same."""
-    length = features.shape[2]
-    if length <= _PROJECTED:
-        return features
-    normal = torch.randn(length, _PROJECTED, generator=torch.Generator().manual_seed(seed))
-    return features @ (normal / _PROJECTED**0.5).to(features)

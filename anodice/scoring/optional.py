@@ -1,4 +1,4 @@
-"""What the extra `baselines` brings, imported when it is used."""
+"""What an optional extra brings, imported when it is used."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from types import ModuleType
 from anodice.errors import AnodiceError
 
 
-def optional(module: str, library: str, wanted_for: str) -> ModuleType:
-    """A module that the extra `baselines` brings.
+def optional(module: str, library: str, wanted_for: str, *, extra: str = "baselines") -> ModuleType:
+    """A module that an extra brings.
 
     Args:
         module: such as `sklearn.svm`.
         library: what people call it, for the error message.
         wanted_for: what needs it, for the error message.
+        extra: that brings it.
 
     Raises:
         AnodiceError: it is not installed.
@@ -23,5 +24,5 @@ def optional(module: str, library: str, wanted_for: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise AnodiceError(
-            f'expected {library} for {wanted_for}, which is not installed; pip install "anodice[baselines]".'
+            f'expected {library} for {wanted_for}, which is not installed; pip install "anodice[{extra}]".'
         ) from error

@@ -90,7 +90,7 @@ class Service:
         pixels = _pixels(data)
         if pixels > most * 1e6:
             raise too_large(f"{pixels / 1e6:.1f} megapixels", f"{most:g} megapixels")
-        found = photo_of_bytes(data, _NAME, image_size=settings.image_size, in_channels=settings.in_channels)
+        found = photo_of_bytes(data, _NAME, image_size=settings.frame, in_channels=settings.in_channels)
         if isinstance(found, Unreadable):
             raise no_photo(found.reason)
         return found

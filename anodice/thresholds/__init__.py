@@ -12,15 +12,17 @@ array([False,  True])
 """
 
 from anodice.thresholds.class_means import T12, Midpoint
+from anodice.thresholds.f1 import F1Max, F1MaxPlain, FBeta
 from anodice.thresholds.fitted import FittedThresholds, fit_thresholds
 from anodice.thresholds.normals import MeanPlusStd, NormalQuantile, NormalsOnly
 from anodice.thresholds.rule import Rule
-from anodice.thresholds.rules import F1Max, FBeta, FlagEverything, Manual, Oracle, PerClass, PrecisionAt, RecallAt
+from anodice.thresholds.rules import FlagEverything, Manual, Oracle, PerClass, PrecisionAt, RecallAt
 from anodice.thresholds.threshold import Threshold
 
 __all__ = [
     "T12",
     "F1Max",
+    "F1MaxPlain",
     "FBeta",
     "FittedThresholds",
     "FlagEverything",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from anodice.thresholds.rule import Labels, Rule, Scores, need_both
+from anodice.thresholds.images import Images
+from anodice.thresholds.rule import Rule, need_both
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Midpoint(Rule):
     def check(self, normals: int, anomalies: int) -> None:
         need_both(self.name, normals, anomalies)
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        normal, anomalous = float(scores[~labels].mean()), float(scores[labels].mean())
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
+        normal, anomalous = float(images.normals.score.mean()), float(images.anomalies.score.mean())
         return (normal + anomalous) / 2, {"normal_mean": normal, "anomalous_mean": anomalous}
 
 
@@ -49,8 +50,8 @@ class T12(Rule):
     def check(self, normals: int, anomalies: int) -> None:
         need_both(self.name, normals, anomalies if self.without_anomalies is None else max(1, anomalies))
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        normal = float(scores[~labels].mean())
-        anomalous = float(scores[labels].mean()) if labels.any() else self.without_anomalies
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
+        normal = float(images.normals.score.mean())
+        anomalous = float(images.anomalies.score.mean()) if images.label.any() else self.without_anomalies
         assert anomalous is not None  # `check` refuses normal images alone where nothing stands for the others
         return normal + (normal + anomalous) / 12, {"normal_mean": normal, "anomalous_mean": anomalous}

@@ -3,13 +3,65 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import genpareto
 
+from anodice.metrics.sweep import sweep
+
 FITS = 0.01
 """The lowest p-value at which a tail passes for one that fits."""
+
+
+FEWEST = 10
+"""The fewest scores that a tail is fitted to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """The distribution of scores: as seen up to `start`, a generalised Pareto tail above.
+
+    Attributes:
+        rising: (N,) the scores.
+        excess: (K,) rising, by how much the highest exceed `start`; none where all scores are the same.
+        shape: of the tail, in [-1, 0.5]; a negative one ends.
+        scale: of the tail, in the scores' unit.
+    """
+
+    rising: NDArray[np.float64]
+    start: float
+    excess: NDArray[np.float64]
+    shape: float
+    scale: float
+
+    @classmethod
+    def of(cls, rising: NDArray[np.float64]) -> Tail:
+        """Fit to rising scores (N,), N >= `FEWEST`."""
+        start, excess = exceedances(rising)
+        shape, scale = (part.item() for part in pareto(excess)) if excess.size > 0 else (0.0, 0.0)
+        return cls(rising, start, excess, shape, scale)
+
+    def reaches(self, rate: float) -> bool:
+        """Whether the value above which the share `rate` lies is on the fitted tail."""
+        return rate * self.rising.size < self.excess.size
+
+    def value(self, rate: float) -> float:
+        """The value above which the share `rate`, in (0, 1), of such scores lies."""
+        if self.reaches(rate):
+            share = rate * self.rising.size / self.excess.size
+            return float(self.start + genpareto.isf(share, self.shape, scale=self.scale))
+        swept = sweep(self.rising, np.zeros(self.rising.size))
+        return float(swept.thresholds[swept.false_positive_rate <= rate][-1])
+
+    def above(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The share, in [0, 1], of such scores at or above each value (M,)."""
+        seen = 1 - np.searchsorted(self.rising, values) / self.rising.size
+        if self.excess.size == 0:
+            return seen
+        tail = genpareto.sf(values - self.start, self.shape, scale=self.scale)
+        return np.where(values > self.start, self.excess.size / self.rising.size * tail, seen)
 
 
 def exceedances(rising: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

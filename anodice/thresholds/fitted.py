@@ -10,16 +10,18 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from anodice.errors import AnodiceError
+from anodice.thresholds.f1 import F1Max
+from anodice.thresholds.images import Labels, Scores
 from anodice.thresholds.normals import NormalsOnly
-from anodice.thresholds.rule import Labels, Rule, Scores
-from anodice.thresholds.rules import F1Max, FlagEverything, Oracle
+from anodice.thresholds.rule import Rule
+from anodice.thresholds.rules import FlagEverything, Oracle
 from anodice.thresholds.threshold import Threshold
 
 log = logging.getLogger(__name__)
 
 
 class ScoredImages(Protocol):
-    """Columns of N scored images: `score` (N,), `label` (N,) bool, `predicted` (N,) names of classes or empty."""
+    """Columns of N scored images, as `Rule.fit` takes them; `known_session` is empty where it is not known."""
 
     @property
     def score(self) -> Scores: ...
@@ -27,6 +29,10 @@ class ScoredImages(Protocol):
     def label(self) -> Labels: ...
     @property
     def predicted(self) -> NDArray: ...
+    @property
+    def group(self) -> NDArray: ...
+    @property
+    def known_session(self) -> NDArray: ...
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,17 @@ def fit_thresholds(rule: Rule, validation: ScoredImages, test: ScoredImages, *, 
     Raises:
         AnodiceError: the chosen rule cannot be fitted; the other rules may fail, with their reason kept.
     """
-    provenance = {"fitted_on": "validation", "split_digest": split_digest}
 
     def fit(one: Rule) -> Threshold:
-        return one.fit(validation.score, validation.label, classes=validation.predicted, **provenance)
+        return one.fit(
+            validation.score,
+            validation.label,
+            fitted_on="validation",
+            split_digest=split_digest,
+            classes=validation.predicted,
+            groups=validation.group,
+            sessions=validation.known_session,
+        )
 
     if isinstance(rule, Oracle):
         chosen = rule.fit(test.score, test.label, fitted_on="test", split_digest=split_digest)

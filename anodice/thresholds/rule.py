@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from anodice.errors import AnodiceError
-from anodice.metrics.sweep import Sweep, scored
+from anodice.metrics.sweep import Sweep
+from anodice.thresholds.images import NO_IMAGES, Images
 from anodice.thresholds.threshold import Threshold
-
-Scores = NDArray[np.float64]
-Labels = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,8 @@ class Rule:
     name: ClassVar[str]
     looks: ClassVar[bool] = True
     """The rule looks at images; one that does not is fitted on "nothing"."""
+    may_look_at: ClassVar[str] = "validation"
+    """The split that the rule is fitted on."""
     normals_alone: ClassVar[bool] = False
     """The rule looks at the normal images and at no other."""
 
@@ -36,8 +36,8 @@ class Rule:
     def check(self, normals: int, anomalies: int) -> None:
         """Refuse, before any training, counts that the rule cannot be fitted to: an AnodiceError with the cures."""
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        """The value for finite scores (N,) and labels (N,), true for anomalous, and what else was found, for JSON."""
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
+        """The value for the images, and what else was found, for JSON."""
         raise NotImplementedError
 
     def fit(
@@ -45,38 +45,54 @@ class Rule:
         scores: ArrayLike,
         labels: ArrayLike,
         *,
-        fitted_on: str = "validation",
+        fitted_on: str | None = None,
         split_digest: str = "",
         classes: ArrayLike | None = None,
+        groups: Iterable[Hashable] | None = None,
+        sessions: Iterable[str] | None = None,
     ) -> Threshold:
         """Fit to scores and labels.
 
         Args:
             scores: (N,), finite, higher = more anomalous.
             labels: (N,) 0/1, 1 = anomalous.
-            fitted_on: the split that they are of, which the threshold tells: `validation` or `test`.
+            fitted_on: the split that they are of, which the threshold tells: `validation` or `test`; None for the only
+                one that the rule may look at.
             split_digest: of that split, for a threshold that is written down; empty where there is none.
             classes: (N,), the class that the detector takes each image for; for a rule with a value by class.
+            groups: (N,), the same for images that are one piece of evidence, such as copies and frames of a burst; None
+                where each stands by itself.
+            sessions: (N,), the shooting session of each, empty where it is not known; None where none is.
 
         Raises:
             AnodiceError: the split is the test, which only the oracle may look at, or the images do not suffice.
         """
-        del classes  # for a value by class
-        _refuse_test(self.name, fitted_on)
+        fitted_on = self.may_look_at if fitted_on is None else fitted_on
+        self._refuse(fitted_on)
         if not self.looks:
-            value, detail = self.find(np.zeros(0), np.zeros(0, dtype=bool))
-            return Threshold(value, self.name, 0, 0, "nothing", "", detail=detail or None)
-        values, truth = scored(scores, labels)
-        self.check(int((~truth).sum()), int(truth.sum()))
-        return self.threshold(values, truth, fitted_on=fitted_on, split_digest=split_digest)
+            return self.threshold(NO_IMAGES, fitted_on="nothing", split_digest="")
+        images = Images.of(scores, labels, classes=classes, groups=groups, sessions=sessions)
+        self.check(int((~images.label).sum()), int(images.label.sum()))
+        return self.threshold(images, fitted_on=fitted_on, split_digest=split_digest)
 
-    def threshold(self, scores: Scores, labels: Labels, *, fitted_on: str, split_digest: str) -> Threshold:
+    def threshold(self, images: Images, *, fitted_on: str, split_digest: str) -> Threshold:
         """The value that is found, with its provenance; `detail["normals_below"]` is the share of normals below it."""
-        value, detail = self.find(scores, labels)
-        normals, anomalies = scores[~labels], 0 if self.normals_alone else int(labels.sum())
+        value, detail = self.find(images)
+        normals = images.score[~images.label]
+        anomalies = 0 if self.normals_alone else int(images.label.sum())
         found = Threshold(float(value), self.name, len(normals), anomalies, fitted_on, split_digest)
-        below = float(1 - found.flags(normals).mean()) if len(normals) > 0 else None
-        return replace(found, detail={**detail, "normals_below": below})
+        if self.looks:
+            detail = {**detail, "normals_below": float(1 - found.flags(normals).mean()) if len(normals) > 0 else None}
+        return replace(found, detail=detail or None)
+
+    def _refuse(self, fitted_on: str) -> None:
+        if fitted_on != self.may_look_at and "test" in (fitted_on, self.may_look_at):
+            cure = (
+                "use threshold=f1_max on validation."
+                if self.may_look_at == "test"
+                else "the oracle is the only rule that may look at test, so fit on validation."
+            )
+            raise AnodiceError(f"expected {self.name} to be fitted on {self.may_look_at}, got {fitted_on}; {cure}")
 
 
 def at_cut(swept: Sweep, cut: int) -> tuple[float, dict[str, Any]]:
@@ -101,12 +117,3 @@ def missing_class(rule: str, normals: int, anomalies: int) -> AnodiceError:
     return AnodiceError(
         f"expected normal and anomalous images to fit {rule} on, got {normals} normal and {anomalies} anomalous; {cure}"
     )
-
-
-def _refuse_test(rule: str, fitted_on: str) -> None:
-    """Refuse the test split."""
-    if fitted_on == "test":
-        raise AnodiceError(
-            f"expected validation to fit {rule} on, got test; the oracle is the only rule that may look at test, so "
-            "fit on validation."
-        )

@@ -9,64 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from anodice.errors import AnodiceError
-from anodice.metrics.sweep import scored, sweep
-from anodice.thresholds.rule import Labels, Rule, Scores, at_cut, missing_class, need_both
+from anodice.metrics.sweep import sweep
+from anodice.thresholds.f1 import F1MaxPlain
+from anodice.thresholds.images import Images
+from anodice.thresholds.rule import Rule, at_cut, missing_class, need_both
 from anodice.thresholds.threshold import Threshold
-
-
-@dataclass(frozen=True)
-class F1Max(Rule):
-    """The cut with the highest F1 among all cuts between distinct scores; of several, the highest.
-
-    Exact: its verdicts reach the highest F1 that any threshold reaches on these scores.
-
-    >>> F1Max().fit([1, 2, 3, 4], [0, 0, 1, 1]).value
-    2.5
-    """
-
-    name: ClassVar[str] = "f1_max"
-
-    def check(self, normals: int, anomalies: int) -> None:
-        need_both(self.name, normals, anomalies)
-
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        swept = sweep(scores, labels)
-        return at_cut(swept, swept.best_f1())
-
-
-@dataclass(frozen=True)
-class FBeta(Rule):
-    """The cut with the highest F-beta, which holds recall for `beta` times as important as precision (van Rijsbergen).
-
-    Exact, as F1Max is, and of several cuts the highest; beta > 0, and 1 is F1 itself.
-
-    >>> F1Max().fit([1, 2, 3, 4], [0, 1, 0, 1]).value
-    1.5
-    >>> FBeta(beta=0.5).fit([1, 2, 3, 4], [0, 1, 0, 1]).value
-    3.5
-    """
-
-    beta: float = 2.0
-    name: ClassVar[str] = "f_beta"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.beta < math.inf:
-            raise AnodiceError(
-                f"expected a finite beta above 0, got {self.beta!r}; set threshold.beta=2 to hold a miss for worse "
-                "than a false alarm, 0.5 for the reverse."
-            )
-
-    def check(self, normals: int, anomalies: int) -> None:
-        need_both(self.name, normals, anomalies)
-
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        swept = sweep(scores, labels)
-        cut = swept.best_f_beta(self.beta)
-        value, reached = at_cut(swept, cut)
-        return value, {"beta": self.beta, "f_beta": float(swept.f_beta(self.beta)[cut]), **reached}
 
 
 @dataclass(frozen=True)
@@ -91,8 +40,8 @@ class RecallAt(Rule):
         if anomalies == 0:
             raise missing_class(self.name, normals, anomalies)
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        swept = sweep(scores, labels)
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
+        swept = sweep(images.score, images.label)
         value, reached = at_cut(swept, swept.at_recall(self.target))
         return value, {"target": self.target, **reached}
 
@@ -124,8 +73,8 @@ class PrecisionAt(Rule):
     def check(self, normals: int, anomalies: int) -> None:
         need_both(self.name, normals, anomalies)
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
-        swept = sweep(scores, labels)
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
+        swept = sweep(images.score, images.label)
         cut = swept.at_precision(self.target)
         value, reached = at_cut(swept, cut)
         precision = float(swept.precision[cut])
@@ -161,7 +110,7 @@ class Manual(Rule):
                 f"got {self.slight!r}."
             )
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
         return float(self.value), {} if self.slight is None else {"slight": float(self.slight)}
 
 
@@ -184,15 +133,7 @@ class Learned(Rule):
     def label(self) -> str:
         return self.name
 
-    def fit(
-        self,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        fitted_on: str = "validation",
-        split_digest: str = "",
-        classes: ArrayLike | None = None,
-    ) -> Threshold:
+    def threshold(self, images: Images, *, fitted_on: str, split_digest: str) -> Threshold:
         if not self.values:
             raise AnodiceError(
                 "expected the limits that a detector learned, got none; train with threshold=learned, and evaluate "
@@ -209,20 +150,21 @@ class FlagEverything(Rule):
     name: ClassVar[str] = "flag_everything"
     looks: ClassVar[bool] = False
 
-    def find(self, scores: Scores, labels: Labels) -> tuple[float, dict[str, Any]]:
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
         return -sys.float_info.max, {}
 
 
 @dataclass(frozen=True)
-class Oracle(F1Max):
-    """The F1Max of the test images themselves: an upper bound in hindsight, never a result.
+class Oracle(F1MaxPlain):
+    """The F1MaxPlain of the test images themselves: an upper bound in hindsight, never a result.
 
     Args:
-        allowed: whether the user asked for it as the rule of a run; the row of each table needs no permission.
+        allowed: that whoever asks for it knows what it is; the row of each table says so itself.
     """
 
     allowed: bool = False
     name: ClassVar[str] = "oracle"
+    may_look_at: ClassVar[str] = "test"
 
     @property
     def label(self) -> str:
@@ -236,22 +178,9 @@ class Oracle(F1Max):
                 "images themselves; set it if an upper bound is what you want, or use threshold=f1_max for a result."
             )
 
-    def fit(
-        self,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        fitted_on: str = "test",
-        split_digest: str = "",
-        classes: ArrayLike | None = None,
-    ) -> Threshold:
-        if fitted_on != "test":
-            raise AnodiceError(
-                f"expected the oracle to be fitted on test, got {fitted_on}; use threshold=f1_max on validation."
-            )
-        values, truth = scored(scores, labels)
-        need_both(self.name, int((~truth).sum()), int(truth.sum()))
-        return self.threshold(values, truth, fitted_on=fitted_on, split_digest=split_digest)
+    def find(self, images: Images) -> tuple[float, dict[str, Any]]:
+        need_both(self.name, int((~images.label).sum()), int(images.label.sum()))
+        return super().find(images)
 
 
 @dataclass(frozen=True)
@@ -275,29 +204,20 @@ class PerClass(Rule):
     def check(self, normals: int, anomalies: int) -> None:
         self.rule.check(normals, anomalies)
 
-    def fit(
-        self,
-        scores: ArrayLike,
-        labels: ArrayLike,
-        *,
-        fitted_on: str = "validation",
-        split_digest: str = "",
-        classes: ArrayLike | None = None,
-    ) -> Threshold:
-        values, truth = scored(scores, labels)
-        names = np.full(values.size, "") if classes is None else np.asarray(classes)
-        if not np.all(names != ""):
+    def threshold(self, images: Images, *, fitted_on: str, split_digest: str) -> Threshold:
+        if not np.all(images.predicted != ""):
             raise AnodiceError(
                 "expected a detector that tells classes apart for a threshold per class; use model=ae_classifier or "
                 "model=template, or threshold=f1_max."
             )
         provenance = {"fitted_on": fitted_on, "split_digest": split_digest}
-        pooled = self.rule.fit(values, truth, **provenance)
+        pooled = self.rule.threshold(images, **provenance)
         by_class, shared = {}, []
-        for name in sorted(set(names.tolist())):
-            own = names == name
+        for name in np.unique(images.predicted).tolist():
+            own = images.where(images.predicted == name)
             try:
-                by_class[name] = self.rule.fit(values[own], truth[own], **provenance).value
+                self.rule.check(int((~own.label).sum()), int(own.label.sum()))
+                by_class[name] = self.rule.threshold(own, **provenance).value
             except AnodiceError:  # too few images, or of one kind only
                 shared.append(name)
         detail = {"rule": self.rule.name, "with_the_pooled_value": shared}

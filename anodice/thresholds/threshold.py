@@ -90,6 +90,7 @@ class Threshold:
             words += f" ({self._counts()})"
         if detail.get("normals_below") is not None:
             words += f", above {100 * detail['normals_below']:.1f} % of its normals"
+        words += _raised(detail)
         if detail.get("slight") is not None:
             words += f", with slight anomalies up to {detail['slight']:.6g}"
         if detail.get("tail_fits") is False:
@@ -119,3 +120,12 @@ class Threshold:
     def _counts(self) -> str:
         counts = {"normal": self.normals, "anomalous": self.anomalies}
         return ", ".join(f"{count} {word}" for word, count in counts.items() if count > 0)
+
+
+def _raised(detail: Mapping[str, Any]) -> str:
+    """By how much a rule raised its estimate, and what most of that is for."""
+    chance, session = detail.get("margin_for_chance", 0.0), detail.get("margin_for_another_session", 0.0)
+    if chance == session == 0:
+        return ""
+    known = f"a shooting session that nobody has seen ({detail['sessions']} known)"
+    return f", {math.hypot(chance, session):.3g} of it for {known if session > chance else 'what chance gave'}"

@@ -31,8 +31,8 @@ from anodice.app.process import cores, keep_freed_memory
 from anodice.app.run_folder import register_resolvers
 from anodice.augmentation.appearance import Augmentation
 from anodice.augmentation.defect_painter import DefectAugmentation, DefectPainter
-from anodice.data.cache import ImageFormat
 from anodice.data.datamodule import DiceDataModule
+from anodice.data.image_format import ImageFormat
 from anodice.data.layouts import dice11
 from anodice.data.photos import Photos, read_photos
 from anodice.data.records import Record, Walk, session_of

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anodice.augmentation.perturbations import PERTURBATIONS, SEVERITIES
-from anodice.data.cache import ImageFormat
+from anodice.data.image_format import ImageFormat
 from anodice.data.layouts import dice11
 from anodice.data.photos import read_photos
 from anodice.data.splitting.strategies import Published

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from anodice.data import cache
-from anodice.data.cache import ImageFormat, cached_images
+from anodice.data.cache import cached_images
 from anodice.data.decode import decode
+from anodice.data.image_format import ImageFormat
 from anodice.data.layouts import dice11
 from anodice.data.records import walk
 

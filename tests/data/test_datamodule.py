@@ -20,6 +20,8 @@ from anodice.data.layouts import dice6, folder, mvtec
 from anodice.data.splitting.strategies import Clean, Published
 from anodice.dice.orientation import Upright
 from anodice.errors import AnodiceError
+from anodice.functional.tiles import cut
+from anodice.objects.dataset import write_object
 
 
 def _batches(module, loader):
@@ -551,3 +553,31 @@ def test_a_checkpoint_that_tells_no_data_module_is_refused(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
     with pytest.raises(AnodiceError, match="expected a checkpoint that tells its data module, got"):
         DiceDataModule.load_from_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_large_photos_are_learned_by_tiles_and_scored_whole(data_module, tmp_path):
+    root = write_object(tmp_path / "slabs", kind="slabs", train=8, test_good=2, test_flawed=1, size=60)
+    module = data_module(root, layout=mvtec, image_size=32, tile=[2, 2])
+    whole = [batch["image"] for batch in module.evaluation_batches(module.photos.split.fit)]
+    assert {image.shape[1:] for image in whole} == {(1, 60, 60)}
+    tiles = torch.cat([batch["image"] for batch in module.fit_batches()])
+    assert torch.equal(tiles, cut(torch.cat(whole), 32))
+    (batch,) = _fit(module, tmp_path).trained
+    assert batch["image"].shape[1:] == (1, 32, 32)
+    assert all((tiles == image).flatten(1).all(1).any() for image in batch["image"])
+
+
+def test_tiles_go_with_neither_a_border_nor_an_orientation(data_module, tmp_path):
+    with pytest.raises(AnodiceError, match=r"data.border_radius=null with data.tile, got 0.9"):
+        data_module(tmp_path, tile=[2, 2], border_radius=0.9)
+    with pytest.raises(AnodiceError, match=r"data.tile=null with an orientation"):
+        data_module(tmp_path, tile=[2, 2], orientation=_Quarter())
+
+
+def test_padded_photos_have_padded_masks(data_module, tmp_path, caplog):
+    root = write_object(tmp_path / "rulers", kind="rulers", train=4, test_good=1, test_flawed=1, size=32)
+    photos = data_module(root, layout=mvtec, image_size=48, in_channels=3, shape_to_square="pad").photos
+    for i in photos.split.test:
+        mask = photos.mask(i)
+        assert mask is None or (mask.shape == (48, 48) and mask.any() and not mask[:16].any() and not mask[32:].any())
+    assert "square" not in caplog.text

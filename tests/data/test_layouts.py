@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anodice.data.layouts import dice6, dice11, dsm, folder, mvtec
+from anodice.data.layouts import dice6, dice11, dsm, folder, mvtec, mvtec_ad2, visa
 from anodice.data.records import walk
 from anodice.errors import AnodiceError
 
@@ -259,3 +259,51 @@ def test_folders_without_a_photo_are_refused(put):
 def test_lists_that_cannot_be_meant_are_refused(tmp_path, lists, sentence):
     with pytest.raises(AnodiceError, match=sentence):
         folder(tmp_path, **NONE | lists)
+
+
+def test_an_object_of_mvtec_ad_2(put):
+    root = put("train/good", "validation/good", "test_public/good", "test_public/bad", "test_public/ground_truth/bad")
+    (root / "test_public/ground_truth/bad/a.jpg").rename(root / "test_public/ground_truth/bad/a_mask.png")
+    walked = walk(root, mvtec_ad2(root))
+    assert _read(root, mvtec_ad2(root)) == {
+        "train/good": ("train", "good", False),
+        "validation/good": ("train", "good", False),
+        "test_public/good": ("test", "good", False),
+        "test_public/bad": ("test", "bad", True),
+    }
+    assert [r.mask for r in walked.records if r.anomalous] == ["test_public/ground_truth/bad/a_mask.png"]
+    assert walked.unread == ()
+
+
+@pytest.fixture
+def visa_root(put):
+    """Two photos of VisA's candle in one folder, of which the table says that they are of two splits."""
+    root = put("candle/Data/Images/Normal", "candle/Data/Images/Anomaly", "candle/Data/Masks/Anomaly", "split_csv")
+    (root / "candle/Data/Images/Normal/b.jpg").write_bytes((root / "split_csv/a.jpg").read_bytes())
+    (root / "candle/Data/Masks/Anomaly/a.jpg").rename(root / "candle/Data/Masks/Anomaly/a.png")
+    images, mask = "candle/Data/Images", "candle/Data/Masks/Anomaly/a.png"
+    rows = ["object,split,label,image,mask", f"candle,train,normal,{images}/Normal/a.jpg,"]
+    rows += [f"candle,test,normal,{images}/Normal/b.jpg,", f"candle,test,anomaly,{images}/Anomaly/a.jpg,{mask}"]
+    (root / "split_csv/1cls.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_the_table_of_visa_divides_a_folder(visa_root):
+    walked = walk(visa_root, visa(visa_root, kind="candle"))
+    told = {Path(r.path).name if not r.anomalous else "bad": (r.split, r.class_name, r.mask) for r in walked.records}
+    assert told == {
+        "a.jpg": ("train", "candle", None),
+        "b.jpg": ("test", "candle", None),
+        "bad": ("test", "anomaly", "candle/Data/Masks/Anomaly/a.png"),
+    }
+    assert walked.unread == ()
+
+
+def test_other_tables_and_objects_are_refused(visa_root, tmp_path):
+    with pytest.raises(AnodiceError, match=r"data.layout.kind.*candle"):
+        visa(visa_root, kind="candel")
+    with pytest.raises(AnodiceError, match="expected split_csv/ and candle/Data/Images/ in"):
+        walk(tmp_path / "missing", visa(tmp_path / "missing", kind="candle"))
+    (visa_root / "split_csv/1cls.csv").write_text("object,split\ncandle,train\n")
+    with pytest.raises(AnodiceError, match=r"expected the columns .* got object, split"):
+        visa(visa_root, kind="candle")

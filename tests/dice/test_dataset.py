@@ -141,14 +141,14 @@ def test_two_processes_that_start_together_both_end_with_the_set(small, tmp_path
 
 def test_the_slower_process_accepts_the_faster_ones_set(tmp_path, monkeypatch):
     tiny = dict.fromkeys(SMALL, 0) | {"size": 64, "test_per_class": 1}
-    root, record = tmp_path / "dice", dataset._record
+    root, draw = tmp_path / "dice", dataset._draw
 
-    def overtake(plan):
-        monkeypatch.setattr(dataset, "_record", record)
+    def overtake(draft, plan):
+        monkeypatch.setattr(dataset, "_draw", draw)
         write_synthetic(root, **tiny)
-        return record(plan)
+        draw(draft, plan)
 
-    monkeypatch.setattr(dataset, "_record", overtake)
+    monkeypatch.setattr(dataset, "_draw", overtake)
     assert write_synthetic(root, **tiny) == root
     assert [path.name for path in tmp_path.iterdir()] == ["dice"]
 

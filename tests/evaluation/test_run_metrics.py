@@ -13,9 +13,10 @@ from anodice.evaluation.score_files import read_scores_csv
 from anodice.evaluation.score_table import COLUMNS, same_images, write_scores
 from anodice.metrics.bootstrap import rate_interval
 from anodice.metrics.sweep import sweep
+from anodice.thresholds.f1 import F1Max, F1MaxPlain
 from anodice.thresholds.fitted import FittedThresholds
 from anodice.thresholds.normals import NormalsOnly
-from anodice.thresholds.rules import F1Max, Manual, Oracle, PerClass, PrecisionAt, RecallAt
+from anodice.thresholds.rules import Manual, Oracle, PerClass, PrecisionAt, RecallAt
 from tests.tables import fitted_to, made_up, metrics_of
 
 _PROVENANCE = {"fitted_on": "validation", "split_digest": "abcd"}
@@ -288,9 +289,9 @@ def test_a_precision_out_of_reach_is_warned_of():
 
 def test_groups_widen_the_intervals():
     table = made_up()
-    alone = metrics_of(table)["test"]["published"]["at"]["f1_max"]
+    alone = metrics_of(table, F1MaxPlain())["test"]["published"]["at"]["f1_max_plain"]
     table.group[:] = [f"burst {k // 5}" for k in range(len(table))]
-    bursts = metrics_of(table)["test"]["published"]["at"]["f1_max"]
+    bursts = metrics_of(table, F1MaxPlain())["test"]["published"]["at"]["f1_max_plain"]
     assert bursts["f1"] == alone["f1"]
     for name in ("f1", "recall", "false_alarm_rate"):
         assert bursts[f"{name}_high"] - bursts[f"{name}_low"] > alone[f"{name}_high"] - alone[f"{name}_low"]
@@ -367,3 +368,22 @@ def test_thresholds_that_could_not_be_fitted_come_back_with_their_reason():
     again = FittedThresholds.from_dict(json.loads(json.dumps(fitted.as_dict())))
     assert again == fitted
     assert "f1_max" in again.refused
+
+
+def test_a_rate_of_false_alarms_that_the_clean_test_refutes_is_told_with_its_probability():
+    table = made_up(500, 40, leaked=0)
+    fitted = fitted_to(table, NormalsOnly(0.01))
+    highest = np.flatnonzero((table.split == "test") & ~table.label)
+    table.score[highest[:13]] = fitted.chosen.value  # 13 or more of 500 at 1 in 100: p = 0.0019; 12: p = 0.0052
+    table.score[highest[13:]] = fitted.chosen.value - 1
+
+    def told() -> list[str]:
+        return [warning for warning in run_metrics(table, fitted, seed=0)["warnings"] if "refutes" in warning]
+
+    (warning,) = told()
+    assert warning.startswith(
+        "normals_only: the test refutes its rate of 0.01: 13 false alarms on 500 normal images, which such a rate "
+        "gives with a probability of 0.0019 (exact binomial test)."
+    )
+    table.score[highest[11:13]] -= 1  # 11: p = 0.013
+    assert told() == []

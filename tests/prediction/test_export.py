@@ -47,6 +47,8 @@ DETECTORS = [
     ["model=local_memory"],
     ["model=local_memory", "model.memory.radius=null"],
     ["model=patchcore", "model/backbone=torchvision"],
+    ["model=padim"],
+    ["model=padim", "model/backbone=timm"],
     ["model=template", "model.comparison=mse", "model.own_other=0.75"],
     ["model=template", "model.comparison=mse", "model.own_other=0.75", "model.far_from=any"],
     ["model=fourier", "model.normalise=true"],

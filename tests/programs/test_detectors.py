@@ -29,7 +29,7 @@ def options(group: str) -> list[str]:
 
 
 VARIANTS = [
-    *([f"model={name}"] for name in options("model")),
+    *([f"model={name}"] for name in options("model") if name != "auto"),  # one of the others; see test_automatic.py
     *(["model=vae", f"score={name}"] for name in options("score")),
     *(["model=fourier", f"threshold={name}"] for name in options("threshold")),  # it has limits for threshold=learned
     *(["model=conv_ae", f"augmentation={name}"] for name in options("augmentation")),
@@ -48,6 +48,8 @@ VARIANTS = [
     ["model=dense_vae", "score=elbo"],
     ["model=patchcore", "model/backbone=torchvision"],
     ["model=local_memory", "model/backbone=torchvision"],
+    ["model=padim", "model/backbone=torchvision"],
+    *([f"model={name}", "model/backbone=timm"] for name in ("local_memory", "padim", "patchcore")),
 ]
 """What is found under conf/ is tried without being named here."""
 
@@ -122,7 +124,7 @@ def test_fit_evaluate_reload_gives_the_same_scores(variant, dice_root, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["ae_classifier", "local_memory", "patchcore", "template"])
+@pytest.mark.parametrize("model", ["ae_classifier", "local_memory", "padim", "patchcore", "template"])
 def test_colour(model, dice_root, tmp_path):
     train(configured(dice_root, tmp_path, f"model={model}", "data.in_channels=3"), tmp_path / "run")
     assert (tmp_path / "run" / "metrics.json").is_file()

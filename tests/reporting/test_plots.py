@@ -21,7 +21,7 @@ from anodice.reporting.plots.curves import (
 from anodice.reporting.plots.gallery import card, gallery
 from anodice.reporting.plots.heat_maps import HeatMap, heat_maps
 from anodice.reporting.plots.latent import latent_space, templates
-from anodice.thresholds.rules import F1Max
+from anodice.thresholds.f1 import F1Max
 
 SCORES = np.array([0.1, 0.2, 0.3, 5.0, 6.0])
 LABELS = np.array([False, False, False, True, True])

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from anodice.app.configs import composed
 from anodice.errors import AnodiceError
 from anodice.evaluation.run_results import read_scores
 
@@ -73,6 +74,35 @@ def test_photos_are_written_as_our_detectors_see_them(script, data_module, dice_
     assert sorted(path.name for path in (tmp_path / "photos").iterdir()) == ["3.png", "5.png"]
     with Image.open(tmp_path / "photos" / "5.png") as image:
         np.testing.assert_array_equal(np.asarray(image), photos.pixels[photos.rows[5], ..., 0])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (
+            ["model=patchcore", "model.memory.coreset=0.1"],
+            ("Patchcore", {"coreset_sampling_ratio": 0.1, "num_neighbors": 9, "layers": ["blocks.2", "blocks.4"]}),
+        ),
+        (
+            ["model=padim", "model.backbone.layers=[blocks.1,blocks.2]", "model.memory.features=50"],
+            ("Padim", {"n_features": 50, "layers": ["blocks.1", "blocks.2"]}),
+        ),
+    ],
+    ids=["patchcore", "padim"],
+)
+def test_the_same_detector_has_the_same_parts(script, overrides, expected):
+    config = composed("train", [*overrides, "model/backbone=timm", "model.backbone.weights=FILE"]).config
+    name, settings, weights = script._counterpart(config)
+    assert (name, settings) == (expected[0], {"backbone": "tf_efficientnet_lite0", **expected[1]})
+    assert weights == Path("FILE")
+
+
+@pytest.mark.parametrize("overrides", [["model=vae"], ["model=padim"], ["model=local_memory", "model/backbone=timm"]])
+def test_of_other_detectors_there_is_none_that_is_the_same(script, overrides):
+    with pytest.raises(
+        AnodiceError, match=r"expected a run of model=patchcore or model=padim with model/backbone=timm"
+    ):
+        script._counterpart(composed("train", overrides).config)
 
 
 def test_without_anomalib_there_is_a_sentence(script, monkeypatch):

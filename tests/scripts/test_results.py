@@ -37,7 +37,9 @@ def cells(line: str) -> list[str]:
 
 def test_every_recipe_is_three_seeds_and_the_harder_tasks(script):
     names = list(script.recipes())
-    assert len(names) == len(script.DETECTORS) * (len(script.SEEDS) + len(script.HARDER))
+    few = len(script.FEW) * len(script.FEW_PHOTOS)
+    assert len(names) == len(script.DETECTORS) * (len(script.SEEDS) + len(script.HARDER)) + few
+    assert script.recipes()["few/padim5"][-1] == "split.fit_per_class=5"
     assert script.recipes()["vae/ten"] == ["model=vae", "data=dice11", "seed=0", "split.fit_per_class=10"]
 
 

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 
 from anodice.errors import AnodiceError
+from anodice.thresholds.f1 import F1Max
 from anodice.thresholds.fitted import FittedThresholds, fit_thresholds
 from anodice.thresholds.normals import NormalQuantile
-from anodice.thresholds.rules import F1Max, PrecisionAt, RecallAt
+from anodice.thresholds.rules import PrecisionAt, RecallAt
 
 
 def images(scores, labels):
     return SimpleNamespace(
-        score=np.asarray(scores, dtype=float), label=np.asarray(labels, dtype=bool), predicted=np.full(len(scores), "")
+        score=np.asarray(scores, dtype=float),
+        label=np.asarray(labels, dtype=bool),
+        predicted=np.full(len(scores), ""),
+        group=np.arange(len(scores)),
+        known_session=np.full(len(scores), ""),
     )
 
 
