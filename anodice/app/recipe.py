@@ -22,6 +22,9 @@ _PACKAGE = __name__.partition(".")[0]
 _ROOMS = ("augmentation", "baselines", "data", "dice", "models", "objects", "scoring", "thresholds")
 """Where the parts of a run are: public classes of theirs may stand in a recipe from anywhere."""
 
+_CALLBACKS = "pytorch_lightning.callbacks"
+"""Whose public classes may be added to any training, and so stand in its config."""
+
 TRUSTED = "ANODICE_PACKAGES"
 """The environment variable with the names of packages, separated by commas, whose parts are built as well."""
 
@@ -156,6 +159,10 @@ def _check_name(name: str) -> None:
     module, _, attribute = name.rpartition(".")
     package, _, rest = module.partition(".")
     if name in _in_conf() or (package not in ("", _PACKAGE) and package in os.environ.get(TRUSTED, "").split(",")):
+        return
+    if (
+        module == _CALLBACKS and attribute in importlib.import_module(module).__all__
+    ):  # whose arguments are names as well
         return
     own = package == _PACKAGE and rest.partition(".")[0] in _ROOMS and not attribute.startswith("_")
     if not own or not inspect.isclass(_imported(name)) or _imported(name).__module__ != module:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from anodice.app.recipe import make, recipe
+from anodice.app.recipe import check_names, make, recipe
 from anodice.errors import AnodiceError
 from anodice.scoring.ssim_loss import SSIMLoss
 from tests.app.test_configs import composed, options
@@ -57,6 +57,19 @@ def test_what_a_module_imported_is_not_built(name, monkeypatch):
     monkeypatch.setattr("anodice.data.cache.mkdtemp", tempfile.mkdtemp, raising=False)
     with pytest.raises(AnodiceError, match=r"expected a name of (conf/|anodice)"):
         make({"_target_": f"anodice.{name}"})
+
+
+def test_what_conf_names_and_callbacks_of_lightning_may_stand_in_the_config_of_a_training():
+    check_names(
+        {
+            "trainer": {"_target_": "pytorch_lightning.Trainer"},
+            "callbacks": [{"_target_": "pytorch_lightning.callbacks.LearningRateMonitor"}],
+        }
+    )
+    with pytest.raises(AnodiceError, match=r"got 'pytorch_lightning\.callbacks\.os', which is not built"):
+        check_names({"_target_": "pytorch_lightning.callbacks.os"})
+    with pytest.raises(AnodiceError, match=r"got 'torch\.load', which is not built"):
+        check_names({"callbacks": {"a": {"b": [{"_target_": "torch.load"}]}}})
 
 
 class Mine:
