@@ -85,7 +85,7 @@ def test_no_command_gives_other_figures_of_a_damaged_run(name, how, noted, run, 
             if command == "predict":
                 assert Predictor.from_run(run)(photo).score == score
             else:
-                rule = {"_target_": "anodice.thresholds.rules.F1Max"} if command == "threshold" else None
+                rule = {"_target_": "anodice.thresholds.f1.F1Max"} if command == "threshold" else None
                 found = whole(evaluated(run, threshold=rule))
                 assert found["test"] == before["test"]
             answered += 1

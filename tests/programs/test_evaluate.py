@@ -50,7 +50,7 @@ def evaluated(tmp_path, caplog):
     def run(*runs: str, rule: str = "F1Max", **options) -> str:
         config = {
             "run": list(runs),
-            "threshold": {"_target_": f"anodice.thresholds.rules.{rule}", **options},
+            "threshold": {"_target_": f"anodice.thresholds.{'f1' if rule == 'F1Max' else 'rules'}.{rule}", **options},
             "paths": {"log_dir": str(tmp_path)},
             "data": {"root": None},
         }
