@@ -32,7 +32,7 @@ _NAMES = {
     "anodice.callbacks.progress": "anodice.training.progress.progress",
     "anodice.data.orientation.DarkRayUpright": "anodice.baselines.dark_ray.DarkRayUpright",
     "anodice.models.ae_classifier.ClassifyingAE": "anodice.models.ae_classifier.AEClassifier",
-    "anodice.thresholds.rules.F1Max": "anodice.thresholds.f1.F1Max",
+    "anodice.thresholds.rules.F1Max": "anodice.thresholds.f1.F1MaxPlain",
     "anodice.thresholds.rules.FBeta": "anodice.thresholds.f1.FBeta",
     "anodice.models.inception.BaselineCAENetwork": "anodice.baselines.plain_cae.BaselineCAENetwork",
 }
