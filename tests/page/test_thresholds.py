@@ -37,7 +37,7 @@ def test_a_fitted_value_is_that_threshold_another_one_is_set_by_hand(fitted):
 def test_the_figures_are_those_of_the_sweep_over_validation(validation, fitted):
     swept = sweep(validation.score, validation.label)
     cut = swept.best_f1()
-    found = figures(reached(fitted["f1_max"], validation))
+    found = figures(reached(at_value(float(swept.thresholds[cut]), fitted), validation))
     assert found["F1"] == f"{swept.f1[cut]:.3f}"
     assert found["Recall"] == f"{swept.recall[cut]:.3f}"
     high = at_value(float(validation.score.max()) + 1, fitted)

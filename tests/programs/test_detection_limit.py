@@ -48,7 +48,8 @@ def run(data_module, dice_root, tmp_path, monkeypatch):
     (folder / "checkpoints").mkdir(parents=True)
     made = data_module(dice_root)
     model = {"_target_": f"{__name__}.Recognises", "image_size": 64, "in_channels": 1}
-    config = {"data": recipe(made), "model": model, "trainer": {"accelerator": "cpu"}}
+    told = {"seed": 0, "name": {"model": "recognises", "data": "dice11"}, "threshold": recipe(Manual(450.0))}
+    config = {"data": recipe(made), "model": model, "trainer": {"accelerator": "cpu"}, **told}
     OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
     (folder / "split.json").write_text(json.dumps({"digest": made.photos.split.digest}))
     torch.save({"state_dict": {}, "epoch": 0, "global_step": 0}, folder / "checkpoints" / "best.ckpt")
@@ -119,7 +120,7 @@ def test_too_few_photos_are_refused(run):
 def test_a_run_without_threshold_is_to_be_evaluated_first(run):
     folder = run(Manual(1e9))
     (folder / "threshold.json").unlink()
-    with pytest.raises(AnodiceError, match=r"threshold.json, which is missing; make it with python evaluate.py"):
+    with pytest.raises(AnodiceError, match=r"threshold.json, which is missing; make it again with python evaluate.py"):
         limits.detection_limit(folder, root=None, photos=6, seed=0)
 
 
