@@ -189,7 +189,7 @@ def test_a_rule_that_could_not_be_fitted_is_left_out(tmp_path):
 
 
 def test_a_run_without_thresholds_is_refused(tmp_path):
-    with pytest.raises(AnodiceError, match=r"threshold.json, which is missing; make it with python evaluate.py"):
+    with pytest.raises(AnodiceError, match=r"threshold.json, which is missing; make it again with python evaluate.py"):
         fixed_thresholds(tmp_path)
 
 
@@ -205,6 +205,7 @@ def run(dice_root, data, tmp_path):
             "data": recipe(data),
             "model": {"_target_": f"{__name__}.MeanLevel", "image_size": 64, "in_channels": 1},
             "trainer": {"accelerator": "cpu"},
+            "threshold": {"_target_": "anodice.thresholds.f1.F1Max"},
         }
     )
     OmegaConf.save(config, folder / run_folder.CONFIG)

@@ -58,9 +58,11 @@ def test_nothing_is_shared_out_without_need(gpus, jobs, accelerator, launcher, m
 
 def test_a_job_of_other_settings_is_not_taken_for_done(tmp_path):
     model = {"_target_": "a.Model", "code": 64}
-    begun = {"model": model, "callbacks": {}, "threads": 1, "trainer": {"precision": "bf16-mixed"}}
+    data = {"_target_": "a.Data", "image_size": 64, "in_channels": 1}
+    begun = {"seed": 0, "name": {"model": "a", "data": "b"}, "model": model, "data": data, "callbacks": {}}
+    begun |= {"threads": 1, "trainer": {"precision": "bf16-mixed", "accelerator": "cpu"}, "threshold": {}}
     OmegaConf.save(begun, tmp_path / "config.yaml")
-    same = begun | {"threads": 2, "trainer": {"precision": "auto"}}
+    same = begun | {"threads": 2, "trainer": {"precision": "auto", "accelerator": "cpu"}}
     sweep_job._check_same(tmp_path, OmegaConf.create(same))
     with pytest.raises(AnodiceError, match=r"where model\.code was 64, got 32; delete that folder"):
         sweep_job._check_same(tmp_path, OmegaConf.create(same | {"model": model | {"code": 32}}))
