@@ -5,7 +5,7 @@ from . import metrics as metrics
 from . import models as models
 from . import scoring as scoring
 from . import thresholds as thresholds
-from .app.configs import CONF as CONF
+from .app.conf import CONF as CONF
 from .app.configs import compose as compose
 from .augmentation.appearance import Augmentation as Augmentation
 from .augmentation.defect_painter import DefectPainter as DefectPainter

@@ -18,7 +18,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.app.run_folder import register_resolvers
 from anodice.models.auto import Auto
 from anodice.models.detector import Detector

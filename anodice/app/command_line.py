@@ -21,7 +21,8 @@ from hydra.errors import (
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from anodice.app.configs import CONF, check_types, defaults, flatten
+from anodice.app.conf import CONF
+from anodice.app.configs import check_types, defaults, flatten
 from anodice.app.process import cores, keep_freed_memory
 from anodice.app.ranges import check_ranges
 from anodice.app.stopping import Stopped, stoppable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import hydra
@@ -11,15 +10,11 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from anodice.app.conf import CONF
 from anodice.app.run_folder import register_resolvers
 from anodice.errors import AnodiceError
 
-register_resolvers()  # whoever has CONF can resolve what is in it
-
-CONF = next(
-    folder for folder in (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf") if folder.is_dir()
-)
-"""Inside the installed package, or beside it in a checkout."""
+register_resolvers()  # whoever reads configs can resolve what is in them
 
 
 def flatten(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +104,8 @@ def check_types(config: DictConfig, config_name: str, choices: Mapping[str, str 
             raise AnodiceError(f"expected keys that something reads, got {key}; {config_name}.py --cfg job shows them.")
     for key, value in flatten(config).items():
         default = expected.get(key)
-        if isinstance(default, str) and "$" not in default and default != "auto" and isinstance(value, int | float):
+        free = not isinstance(default, str) or "$" in default or default in ("auto", "???")
+        if not free and isinstance(value, int | float):
             raise AnodiceError(f"expected {key} to be a word (the default is {default}), got {value!r}.")
         # Lightning takes numbers, words and lists as devices; null is refused where it is used, if it is.
         if key == "trainer.devices" or not isinstance(default, bool | int | float) or value is None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from anodice.app.configs import CONF, compose
+from anodice.app.conf import CONF
+from anodice.app.configs import compose
 from anodice.app.recipe import make
 from anodice.errors import unknown
 

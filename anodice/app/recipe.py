@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.errors import AnodiceError, first_line
 
 _PACKAGE = __name__.partition(".")[0]

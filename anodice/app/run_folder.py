@@ -73,7 +73,10 @@ def channels_of_photos(*, _root_: DictConfig) -> int:
     if OmegaConf.is_missing(data, "root") or OmegaConf.missing_keys(data.layout):
         return 1  # whoever needs what is missing tells
     root = data.root if isinstance(data.root, str) else instantiate(data.root)
-    return int(get_object("anodice.data.colour.channels_of")(instantiate(data.layout), Path(str(root))))
+    try:
+        return int(get_object("anodice.data.colour.channels_of")(instantiate(data.layout), Path(str(root))))
+    except AnodiceError:
+        return 1  # whoever reads the photos tells what is wrong with the layout
 
 
 def chosen(group: str, *, _root_: DictConfig) -> str | None:

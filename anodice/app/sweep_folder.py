@@ -16,7 +16,7 @@ try:
 except ImportError:  # no Unix: nobody is kept out
     fcntl = None  # type: ignore[assignment]
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.app.files import read_json, write_json
 from anodice.errors import AnodiceError
 

@@ -11,7 +11,8 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from anodice.app.configs import CONF, chooses_itself, defaults
+from anodice.app.conf import CONF
+from anodice.app.configs import chooses_itself, defaults
 from anodice.data.fingerprint import fingerprint
 from anodice.models.auto import Auto, Choice, choose
 

@@ -16,7 +16,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from anodice.app.command_line import check_config, check_no_sweep, run
-from anodice.app.configs import CONF, check_types
+from anodice.app.conf import CONF
+from anodice.app.configs import check_types
 from anodice.app.run_folder import CONFIG, readable, register_resolvers, remove_unused
 from anodice.programs.sweep_job import run_job
 from hydra_plugins.anodice_sweepers import Grid, Optuna

@@ -201,6 +201,7 @@ def _write(
     digest = run_folder.read_digest(run)
     fitted = fit_thresholds(rule, table.validation, table.published, split_digest=digest)
     interrupted = head.get("interrupted")
+    head = {key: value for key, value in head.items() if key != "interrupted"}
     metrics = {**head, **with_interruption(run_metrics(table, fitted, seed=head["seed"], pixels=pixels), interrupted)}
     write_results(folder, metrics, table, fitted)
     return Evaluated(metrics, fitted, table)

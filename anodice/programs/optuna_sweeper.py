@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import OmegaConf
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.app.sweep_folder import FAILED, FINISHED, PRUNED, STUDY, read_job, sweep_name, write_job
 from anodice.errors import AnodiceError
 from anodice.programs.sweep_job import jobs_at_once

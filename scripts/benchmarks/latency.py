@@ -16,7 +16,7 @@ import torch
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.app.process import cores
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError

@@ -14,7 +14,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from anodice.app.configs import CONF, check_types, flatten, shared_parameters
+from anodice.app.conf import CONF
+from anodice.app.configs import check_types, flatten, shared_parameters
 from anodice.app.run_folder import register_resolvers
 from anodice.data.datamodule import DiceDataModule
 from anodice.errors import AnodiceError

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from anodice import evaluate
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.errors import AnodiceError
 from anodice.evaluation.score_files import read_score_file
 from anodice.programs.evaluate import evaluate_runs

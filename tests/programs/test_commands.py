@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow  # each test starts processes
 FILES = {
     *("config.yaml", "split.json", "threshold.json", "scores.csv", "metrics.json", "report.md", "environment.json"),
-    *("prediction.json", "train.log", "checkpoints", "figures"),
+    *("prediction.json", "train.log", "checkpoints", "figures", "checksums.json"),
 }
 
 
@@ -217,6 +217,7 @@ def test_evaluate_refuses_photos_that_have_changed(trained, writable_dice, tmp_p
     config = (copy / "config.yaml").read_text()
     root = next(line for line in config.splitlines() if line.startswith("  root: "))
     (copy / "config.yaml").write_text(config.replace(root, f"  root: {writable_dice}"))
+    (copy / "checksums.json").unlink()
     next((writable_dice / "test_set" / "00").iterdir()).unlink()
     assert "bring the photos back" in call("evaluate", folder, f"run={copy}", fails=True)
 

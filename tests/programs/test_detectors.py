@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 from anodice.baselines.template import COMPARISONS
 from anodice.evaluation.run_results import read_scores
 from anodice.models.loading import load_weights

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anodice.app.configs import CONF
+from anodice.app.conf import CONF
 
 FACTS = list((CONF / "experiment" / "seeds").glob("*.yaml"))
 SCRIPTS = Path(__file__).parents[2] / "scripts"
